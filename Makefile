@@ -1,0 +1,128 @@
+# Everything one types while working on AutoVoice. `make` alone lists it.
+#
+# PYTHON=python3.12 before or after a target picks the interpreter; .venv is made
+# anew when it changes. What is already installed is not installed again.
+
+PYTHON ?= python3
+TEXT ?= Hello, world.
+OUT ?= hello.wav
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts)
+
+# Stamps: files that say what .venv holds, newer than the pyproject.toml it came from.
+VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+MADE := $(VENV)/made-with-$(VERSION)
+CORE := $(VENV)/core-for-$(VERSION)
+DEV := $(VENV)/dev-for-$(VERSION)
+
+LINTS := lint-format lint-style lint-types lint-security lint-versions lint-imports
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
+	format bench clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo '  … PYTHON=python3.12 picks the interpreter, ARGS="…" hands more to the command.'
+
+setup: $(DEV) ## prepare .venv with the server and the tools to work on it
+
+run: $(CORE) ## set up and start the server on port 5000
+	@exec $(BIN)/autovoice serve $(ARGS)
+
+# Make has its own ideas about "$" in a text; value keeps it as it was typed.
+say: export override TEXT := $(value TEXT)
+say: export override OUT := $(value OUT)
+say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
+	@$(BIN)/autovoice say --output "$$OUT" $(ARGS) -- "$$TEXT"
+
+# What has to have the machine for itself comes first; 5 is pytest's "no such tests".
+NONE_IS_FINE = || [ $$? -eq 5 ]
+
+test: $(DEV) ## run every test that this machine can run
+	$(PY) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
+	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+
+test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
+	$(PY) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
+
+test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
+	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(ARGS),-- $(ARGS))
+
+coverage: $(DEV) lint-tools ## say which lines no test reaches (htmlcov/ shows them)
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -m "not serial" $(ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage html --quiet
+	$(PY) -m coverage report
+
+lint: ## check formatting, style, types, security, Python 3.8 and the import directions
+	@$(MAKE) --no-print-directory --keep-going $(LINTS)
+
+$(LINTS): $(DEV) lint-tools
+
+lint-tools: $(DEV)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "The tools need Python 3.11 or newer, and .venv has $(VERSION): make PYTHON=python3.11 …" >&2; \
+		exit 1; }
+
+lint-format:
+	$(BIN)/black --check --quiet --diff $(CODE)
+	$(BIN)/isort --check-only --diff $(CODE)
+
+lint-style:
+	$(BIN)/flake8 $(CODE)
+
+lint-types:
+	$(BIN)/mypy $(wildcard main.py) src
+
+lint-security:
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive $(wildcard main.py) src
+
+lint-versions:
+	$(BIN)/vermin --quiet $(wildcard main.py) src
+
+lint-imports:
+	$(BIN)/lint-imports --no-cache
+
+format: $(DEV) lint-tools ## format the code
+	$(BIN)/isort $(CODE)
+	$(BIN)/black $(CODE)
+
+bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
+	$(PY) benchmarks/run.py $(ARGS)
+
+clean: ## remove .venv and all that tests and tools leave behind
+	rm -rf $(VENV) .nox .coverage .coverage.* htmlcov build dist src/*.egg-info \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- .venv --------------------------------------------------------------------
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' || { \
+		echo "AutoVoice needs Python 3.8 or newer as '$(PYTHON)': make PYTHON=python3.11 …" >&2; \
+		exit 1; }
+	@[ "$$($(PY) -c 'import pip, platform; print(platform.python_version())' 2>/dev/null)" = "$(VERSION)" ] \
+		|| { echo "Making $(VENV) with Python $(VERSION)"; $(PYTHON) -m venv --clear $(VENV); }
+	@$(PY) -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(CORE): pyproject.toml | $(MADE)
+	@echo "Installing the server into $(VENV)"
+	@$(PY) -m pip install --quiet --editable .
+	@touch $@
+
+# Not `pip install --group`: the newest pip for Python 3.8 does not know it yet.
+$(DEV): pyproject.toml | $(MADE)
+	@echo "Installing the server and the tools into $(VENV)"
+	@$(PY) -m pip install --quiet dependency-groups
+	@$(PY) -m dependency_groups --output $(VENV)/dev.txt dev
+	@$(PY) -m pip install --quiet --editable . --requirement $(VENV)/dev.txt
+	@touch $(CORE) $@

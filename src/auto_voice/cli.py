@@ -1,0 +1,336 @@
+"""The command line: serve, say, voices, doctor, bench."""
+
+import json
+import shutil
+import subprocess  # nosec B404: runs a sound player, without a shell
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Iterator, List, Optional
+
+import click
+
+from auto_voice import __version__, settings
+from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError, VoiceNotFound
+
+if TYPE_CHECKING:
+    from auto_voice.synthesis.synthesizer import Speech
+
+FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
+PLAYERS = (
+    ("pw-play", "-"),
+    ("paplay",),
+    ("aplay", "-q", "-"),
+    ("play", "-q", "-t", "wav", "-"),
+    ("ffplay", "-v", "error", "-nodisp", "-autoexit", "-i", "-"),
+)
+"""Programs that play a WAV from their standard input, the likeliest first."""
+_LONG_TEXT_CHARS = 2_000
+_UNLIMITED_CHARS = 100_000_000
+
+_EPILOG = """Exit status: 0 success; 1 the server or engine failed, another try may help;
+2 wrong usage, settings or input; 130 interrupted."""
+
+
+class _Group(click.Group):
+    """Turns AutoVoice's errors into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AutoVoiceError as error:
+            click.echo(f"autovoice: {error.message}", err=True)
+            wrong_input = isinstance(error, (SettingsError, InvalidRequest))
+            ctx.exit(2 if wrong_input else 1)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough (`autovoice voices | head`).
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autovoice")
+def main() -> None:
+    """AutoVoice: text in, speech out.
+
+    \b
+    Start a server, and speak through it:
+      autovoice serve
+      curl localhost:5000/v1/audio/speech -d '{"input": "Hello!"}' \\
+           -H 'Content-Type: application/json' -o hello.mp3
+    Or speak without a server:
+      autovoice say "Hello, world." -o hello.wav
+
+    Every setting is an environment variable AUTOVOICE_…; `autovoice doctor`
+    shows which are set and whether everything works.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="TCP port.  [default: 5000]")
+@click.option("--reload", is_flag=True, help="For development: restart when the code changes.")
+def serve(host: Optional[str], port: Optional[int], reload: bool) -> None:
+    """Start the server."""
+    # Imported here, as in the other commands: `autovoice --help` should not wait for Flask.
+    from auto_voice.utils.logging_config import setup_logging
+    from auto_voice.web.server import serve as run
+
+    configured = settings.load(host=host, port=port)
+    setup_logging(configured)
+    run(configured, reload=reload)
+
+
+@main.command()
+@click.argument("text", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File to write; its ending chooses the format; - for standard output.",
+)
+@click.option("--play", is_flag=True, help="Play on this machine's speakers.")
+@click.option("-v", "--voice", help="Voice id, alias or language, such as en-gb, alloy or de+f3.")
+@click.option(
+    "-f",
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="Audio format.  [default: by the file's ending, else wav]",
+)
+@click.option(
+    "-s", "--speed", type=click.FloatRange(0.25, 4.0), default=1.0, show_default=True, help="Pace."
+)
+@click.option("--sample-rate", type=click.IntRange(8000, 48000), help="Hertz.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no closing line.")
+def say(
+    text: Optional[str],
+    output: Optional[str],
+    play: bool,
+    voice: Optional[str],
+    format_name: Optional[str],
+    speed: float,
+    sample_rate: Optional[int],
+    quiet: bool,
+) -> None:
+    """Speak TEXT, or what comes on standard input, without a server.
+
+    \b
+      autovoice say "Hello, world." -o hello.wav
+      autovoice say --voice de+f3 "Guten Morgen." --play
+      cat book.txt | autovoice say -o book.mp3
+      autovoice say "To a pipe" -o - -f wav | aplay -
+    """
+    from auto_voice.bootstrap import build
+    from auto_voice.synthesis.synthesizer import SpeechRequest
+
+    if text in (None, "-"):
+        if text is None and sys.stdin.isatty():
+            raise click.UsageError("Give a text, or pipe one in.")
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if output is None and not play:
+        if sys.stdout.isatty():
+            raise click.UsageError("Say where to: --output FILE, --output - or --play.")
+        output = "-"
+    if format_name is None:
+        ending = Path(output or "").suffix[1:].lower()
+        if ending in ("ogg", "oga"):
+            ending = "opus"
+        if ending and ending not in FORMATS:
+            raise click.UsageError(f"There is no format {ending!r}: {', '.join(FORMATS)}.")
+        format_name = ending or "wav"
+    if play and format_name != "wav":
+        raise click.UsageError("--play plays wav; leave --format and the file's ending out.")
+    configured = settings.load(
+        cache="off", max_input_chars=_UNLIMITED_CHARS, host="127.0.0.1", start_deadline_s=60.0
+    )
+    service = build(configured)
+    try:
+        speech = service.synthesizer.speak(
+            SpeechRequest(
+                text=text or "",
+                voice=voice or configured.default_voice,
+                format=format_name,
+                speed=speed,
+                sample_rate=sample_rate,
+            )
+        )
+        total = len(text or "")
+        show_bar = not quiet and total > _LONG_TEXT_CHARS and sys.stderr.isatty()
+        try:
+            pieces = _with_progress(speech, total) if show_bar else iter(speech)
+            sink = _Sink(output, play)
+            with sink:
+                for piece in pieces:
+                    sink.write(piece)
+                sink.finish(speech)
+        finally:
+            speech.close()
+        if not quiet and output not in (None, "-"):
+            click.echo(f"{output}: {speech.made.audio_s:.2f} s of speech, voice {speech.voice.id}")
+    finally:
+        service.close()
+
+
+def _with_progress(speech: "Speech", total_chars: int) -> Iterator[bytes]:
+    with click.progressbar(
+        length=total_chars, label="Speaking", file=sys.stderr, show_pos=False
+    ) as bar:
+        shown = 0
+        for piece in speech:
+            yield piece
+            bar.update(speech.made.characters - shown)
+            shown = speech.made.characters
+        bar.update(total_chars - shown)
+
+
+class _Sink:
+    """Where `say` writes: a file, standard output, a player, or a file and a player."""
+
+    def __init__(self, output: Optional[str], play: bool) -> None:
+        self._output = output
+        self._files: List[BinaryIO] = []
+        self._written = 0
+        self._player: Optional["subprocess.Popen[bytes]"] = None
+        if output == "-":
+            self._files.append(sys.stdout.buffer)
+        elif output is not None:
+            try:
+                self._files.append(open(output, "wb"))
+            except OSError as error:
+                raise InvalidRequest(f"{output} cannot be written: {error.strerror}") from None
+        if play:
+            self._player = _player()
+            assert self._player.stdin is not None  # nosec B101: for the type checker
+            self._files.append(self._player.stdin)  # type: ignore[arg-type]
+
+    def __enter__(self) -> "_Sink":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for file in self._files:
+            if file is not sys.stdout.buffer:
+                file.close()
+        if self._player is not None and self._player.wait() != 0:
+            raise AutoVoiceError("The sound player failed; is there a sound card?")
+
+    def write(self, data: bytes) -> None:
+        for file in self._files:
+            file.write(data)
+            file.flush()
+        self._written += len(data)
+
+    def finish(self, speech: "Speech") -> None:
+        """Write the true length into a WAV's header, where the file allows it."""
+        if speech.format.name == "wav" and self._output not in (None, "-"):
+            from auto_voice.audio.uncompressed import WAV_HEADER_BYTES, wav_header
+
+            if self._files[0].seekable():
+                samples = (self._written - WAV_HEADER_BYTES) // 2
+                self._files[0].seek(0)
+                self._files[0].write(wav_header(speech.sample_rate, samples))
+
+
+def _player() -> "subprocess.Popen[bytes]":
+    for command in PLAYERS:
+        path = shutil.which(command[0])
+        if path:
+            return subprocess.Popen(  # nosec B603: a fixed list of programs
+                [path, *command[1:]], stdin=subprocess.PIPE
+            )
+    names = ", ".join(command[0] for command in PLAYERS)
+    raise AutoVoiceError(f"No sound player was found; install one of {names}.")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("-l", "--language", help="Only voices that speak it, such as en or pt-br.")
+@click.option("-g", "--gender", type=click.Choice(["female", "male"]))
+@click.option("--variants", is_flag=True, help="Also every voice's variants.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def voices(
+    name: Optional[str],
+    language: Optional[str],
+    gender: Optional[str],
+    variants: bool,
+    as_json: bool,
+) -> None:
+    """List voices, or describe the one called NAME."""
+    import msgspec
+
+    from auto_voice.bootstrap import build
+
+    service = build(settings.load(cache="off", engine_workers=1, host="127.0.0.1"))
+    try:
+        catalogue = service.synthesizer.catalogue
+        if name is not None:
+            found = [catalogue.find(name)]
+        else:
+            found = list(catalogue.list(language=language, gender=gender, variants=variants))
+        aliases = catalogue.aliases
+    finally:
+        service.close()
+    if not found:
+        raise VoiceNotFound("No voice passes these filters.")
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(voice) for voice in found], indent=2))
+        return
+    width = max(len(voice.id) for voice in found)
+    for voice in found:
+        also = [alias for alias, target in aliases.items() if target == voice.id]
+        line = f"{voice.id:<{width}}  {voice.gender or '':<6}  {voice.name}"
+        click.echo(line + (f"  ({', '.join(also)})" if also else ""))
+
+
+@main.command()
+def doctor() -> None:
+    """Show what is configured and whether it works; fails where something needed does not."""
+    from auto_voice.doctor import FAIL, configured, examined
+
+    loaded = settings.load()
+    failed = False
+    for title, findings in (("Configured", configured(loaded)), ("Examined", examined(loaded))):
+        click.echo(click.style(title, bold=True))
+        for state, subject, text in findings:
+            failed = failed or state == FAIL
+            colour = {"ok": "green", FAIL: "red"}.get(state)
+            click.echo(f"  {click.style(f'{state:<4}', fg=colour)}  {subject:<14}  {text}")
+    if failed:
+        raise AutoVoiceError("Something that is needed does not work; see FAIL above.")
+
+
+@main.command()
+@click.option("--url", default="http://127.0.0.1:5000", show_default=True, help="A running server.")
+@click.option("-c", "--clients", type=click.IntRange(1, 1000), default=8, show_default=True)
+@click.option(
+    "-n", "--requests", type=click.IntRange(1, 1_000_000), default=1000, show_default=True
+)
+@click.option("-v", "--voice", default="alloy", show_default=True)
+@click.option(
+    "-f", "--format", "format_name", type=click.Choice(FORMATS), default="wav", show_default=True
+)
+@click.option("--text", help="What to say; every request gets a number before it, past the cache.")
+@click.option("--key", envvar="AUTOVOICE_API_KEY", help="API key.")
+def bench(
+    url: str,
+    clients: int,
+    requests: int,
+    voice: str,
+    format_name: str,
+    text: Optional[str],
+    key: Optional[str],
+) -> None:
+    """Load a running server and show what it does."""
+    from auto_voice import bench as module
+
+    result = module.run(
+        url,
+        clients=clients,
+        requests=requests,
+        voice=voice,
+        format_name=format_name,
+        text=text or module.TEXT,
+        key=key or "",
+    )
+    click.echo(result.report())
+    if result.failed:
+        raise AutoVoiceError(f"{result.failed} of {requests} requests failed: {result.problem}")

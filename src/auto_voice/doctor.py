@@ -1,0 +1,151 @@
+"""``autovoice doctor``: what is configured, and what of it works here."""
+
+import os
+import platform
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator, List, NamedTuple
+
+import msgspec
+
+from auto_voice import __version__
+from auto_voice.audio.encoders import available
+from auto_voice.bootstrap import build
+from auto_voice.engines import ENGINES
+from auto_voice.errors import AutoVoiceError
+from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
+
+OK, NOTE, FAIL = "ok", "note", "FAIL"
+_ENGINE_WAIT_S = 30.0
+_LITTLE_DISK_BYTES = 100 << 20
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report."""
+
+    state: str
+    """`OK`, `NOTE` (not needed, or worth knowing) or `FAIL` (needed, and does not work)."""
+    subject: str
+    text: str
+
+
+def configured(settings: Settings) -> List[Finding]:
+    """Every setting that differs from its default, then anything that only looks like one."""
+    findings = []
+    for field in msgspec.structs.fields(Settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            shown = "(hidden)" if is_secret(field.name) else value
+            findings.append(Finding(OK, PREFIX + field.name.upper(), str(shown)))
+    for name in unknown():
+        findings.append(Finding(NOTE, name, "there is no such setting"))
+    return findings or [Finding(OK, "settings", "all at their defaults")]
+
+
+def examined(settings: Settings) -> Iterator[Finding]:
+    """Everything that could be broken, tried for real."""
+    yield Finding(
+        OK,
+        "AutoVoice",
+        f"{__version__}, Python {platform.python_version()}, {platform.system()} "
+        f"{platform.machine()}, {available_cores()} cores",
+    )
+    for name in ENGINES:
+        if name != "stub" or settings.engine == "stub":
+            yield _engine(settings, name)
+    for name, fault in available().items():
+        yield Finding(FAIL if fault else OK, f"encoder {name}", fault or "works")
+    yield from _gpus()
+    yield _redis(settings)
+    yield _disk(settings)
+    yield _port(settings)
+
+
+def _engine(settings: Settings, name: str) -> Finding:
+    subject = f"engine {name}"
+    trial = msgspec.structs.replace(
+        settings, engine=name, engine_workers=1, cache="off", cache_dir=""
+    )
+    began = time.monotonic()
+    service = build(trial)
+    try:
+        engine = service.synthesizer.pool.description(_ENGINE_WAIT_S)
+        service.synthesizer.probe(_ENGINE_WAIT_S)
+    except AutoVoiceError as error:
+        return Finding(FAIL if name == settings.engine else NOTE, subject, error.message)
+    finally:
+        service.close()
+    repeats = "" if engine.capabilities.reproducible else "; speech differs a little each time"
+    return Finding(
+        OK,
+        subject,
+        f"{engine.version}, {len(engine.voices)} voices, speaks after "
+        f"{time.monotonic() - began:.2f} s{repeats}",
+    )
+
+
+def _gpus() -> Iterator[Finding]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception as error:  # no driver, no library: the usual case, and fine
+        yield Finding(NOTE, "GPU", f"none is used ({error})")
+        return
+    try:
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            device = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(device)
+            name = pynvml.nvmlDeviceGetName(device)
+            text = name.decode() if isinstance(name, bytes) else name
+            yield Finding(OK, f"GPU {index}", f"{text}, {memory.total / (1 << 30):.0f} GiB")
+    except pynvml.NVMLError as error:
+        yield Finding(NOTE, "GPU", f"the driver answers with an error: {error}")
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _redis(settings: Settings) -> Finding:
+    if not settings.redis_url:
+        return Finding(NOTE, "Redis", "not configured, not needed")
+    try:
+        import redis
+    except ImportError:
+        return Finding(FAIL, "Redis", "needs a package: pip install 'autovoice[redis]'")
+    try:
+        client = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
+        version = client.info("server")["redis_version"]
+    except (redis.RedisError, ValueError) as error:
+        return Finding(FAIL, "Redis", str(error))
+    return Finding(OK, "Redis", f"answers, version {version}")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = Path(settings.cache_dir).expanduser() if settings.cache_dir else None
+    if folder is None:
+        return Finding(NOTE, "disk", "no cache folder is configured; audio is kept in memory only")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=str(folder)) as file:
+            file.write(b"x" * 4096)
+        free = shutil.disk_usage(str(folder)).free
+    except OSError as error:
+        return Finding(FAIL, "disk", f"{folder}: {error.strerror}")
+    text = f"{folder} can be written, {free >> 20} MB free"
+    return Finding(NOTE if free < _LITTLE_DISK_BYTES else OK, "disk", text)
+
+
+def _port(settings: Settings) -> Finding:
+    subject = f"port {settings.port}"
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((settings.host, settings.port))
+        except OSError as error:
+            text = f"{settings.host} cannot be listened on: {os.strerror(error.errno or 0)}"
+            return Finding(NOTE, subject, text + " (is AutoVoice running already?)")
+    return Finding(OK, subject, f"free on {settings.host}")

@@ -1,0 +1,165 @@
+"""The contract between AutoVoice and a speech engine.
+
+An engine turns one utterance (a sentence, as a rule) into 16-bit mono PCM. It
+lives in a worker process of its own (`worker.py`), one utterance at a time, so
+it may keep global state, hold the interpreter lock and even crash. It knows
+nothing of requests, queues, HTTP or metrics.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Dict, List, Optional, Tuple, Union
+
+import msgspec
+from typing_extensions import Protocol
+
+PCM = Union[bytes, bytearray, memoryview]
+"""Signed 16-bit little-endian mono samples."""
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """A voice as an engine offers it."""
+
+    id: str
+    """Unique within the server, what a client sends: ``en-us``, ``de+f3``."""
+    name: str
+    """For people: ``English (America)``."""
+    language: str
+    """BCP 47 tag: ``en-us``."""
+    engine: str
+    sample_rate: int
+    """Hertz."""
+    gender: Optional[str] = None
+    """``female``, ``male`` or None where it is not known."""
+    languages: Tuple[str, ...] = ()
+    """Every BCP 47 tag the voice speaks, the best first."""
+    variant: Optional[str] = None
+    """The variant's name where the voice is a variant of another one."""
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What an engine can do, as it reports it once loaded."""
+
+    sample_rate: int
+    """Hertz, of all audio the engine emits."""
+    languages: Tuple[str, ...]
+    """BCP 47 tags, sorted."""
+    speed: Tuple[float, float] = (1.0, 1.0)
+    """Smallest and largest factor; 1.0 is the voice's own pace."""
+    pitch: Tuple[float, float] = (1.0, 1.0)
+    """Smallest and largest factor; 1.0 is the voice's own pitch."""
+    ssml: bool = False
+    """Whether ``Utterance.ssml`` is understood."""
+    timestamps: bool = False
+    """Whether word times are emitted when asked for."""
+    streaming: bool = False
+    """Whether audio is emitted before the utterance is finished."""
+    reproducible: bool = False
+    """Whether the same utterance always gives the same bytes."""
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """One piece of text to speak in one voice."""
+
+    text: str
+    voice: str
+    """A ``Voice.id`` of this engine, or of a variant it accepts."""
+    speed: float = 1.0
+    """Factor within ``Capabilities.speed``."""
+    pitch: float = 1.0
+    """Factor within ``Capabilities.pitch``."""
+    ssml: bool = False
+    timestamps: bool = False
+    continues: bool = False
+    """Whether more text follows: then the audio ends with a reader's pause."""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """When a word of an utterance is heard."""
+
+    start_s: float
+    """Seconds from the start of the utterance's audio."""
+    char_start: int
+    """Index of the word's first character in ``Utterance.text``."""
+    char_end: int
+    """Index after the word's last character."""
+
+
+class Emitter(Protocol):
+    """Takes what an engine produces, in order."""
+
+    def audio(self, pcm: PCM) -> bool:
+        """Take samples, copying them; False asks the engine to stop."""
+
+    def word(self, word: Word) -> None:
+        """Take a word's time (only where the utterance asked for them)."""
+
+
+class Engine(ABC):
+    """A speech engine. Used by one thread at a time."""
+
+    name: str
+    """The engine's key in `ENGINES`."""
+
+    version: str = ""
+    """Of the engine and its data; part of every cache key."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Make ready to speak.
+
+        Raises:
+            MissingDependency: a package is missing; the message names it.
+            EngineFailed: the engine or its data does not work.
+        """
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this engine can do; valid after `load`."""
+
+    @abstractmethod
+    def voices(self) -> List[Voice]:
+        """The voices to list; valid after `load`."""
+
+    def variants(self) -> Dict[str, Optional[str]]:
+        """Variant name to gender: ``<voice id>+<variant>`` is a voice, too."""
+        return {}
+
+    def preferred(self) -> Dict[str, str]:
+        """Language tag to the id of the voice to take where a client names just the language."""
+        return {}
+
+    @abstractmethod
+    def speak(self, utterance: Utterance, emitter: Emitter) -> None:
+        """Speak one utterance into ``emitter``.
+
+        An utterance without anything speakable emits no audio and is no error.
+
+        Raises:
+            EngineFailed: the engine reports an error.
+        """
+
+    def close(self) -> None:
+        """Release what `load` took."""
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What a loaded engine tells the server about itself."""
+
+    name: str
+    version: str
+    capabilities: Capabilities
+    voices: Tuple[Voice, ...]
+    variants: Dict[str, Optional[str]] = {}
+    preferred: Dict[str, str] = {}
+
+
+def describe(engine: Engine) -> Description:
+    """All that the server needs to know of a loaded engine."""
+    return Description(
+        name=engine.name,
+        version=engine.version,
+        capabilities=engine.capabilities(),
+        voices=tuple(engine.voices()),
+        variants=engine.variants(),
+        preferred=engine.preferred(),
+    )

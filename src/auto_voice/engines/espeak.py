@@ -1,0 +1,297 @@
+"""The embedded engine: espeak-ng through the wheel ``espeakng-loader``.
+
+The wheel brings the library and its data, so nothing has to be installed or
+downloaded. The library keeps global state and is used through ctypes in
+synchronous mode: `espeak_Synth` calls back with samples and returns at the end.
+"""
+
+import ctypes
+import logging
+import math
+from typing import Dict, List, Optional, Tuple
+
+from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
+from auto_voice.engines.espeak_state import HiddenState
+from auto_voice.errors import EngineFailed, MissingDependency
+
+log = logging.getLogger(__name__)
+
+# Constants of espeak-ng's public header, speak_lib.h.
+_OUTPUT_SYNCHRONOUS = 2
+_INITIALIZE_DONT_EXIT = 0x8000
+_CHARS_UTF8, _SSML, _ENDPAUSE = 1, 0x10, 0x1000
+_RATE, _PITCH = 1, 3
+_EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
+
+_BUFFER_MS = 200
+_NORMAL_WPM = 175
+_SLOWEST_WPM, _FASTEST_WPM = 80, 700
+_NORMAL_PITCH = 50
+_GENDERS = {1: "male", 2: "female"}
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    ]
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+
+
+class EspeakEngine(Engine):
+    """espeak-ng: more than 100 languages, about 500 times real time on one core."""
+
+    name = "espeak"
+
+    def __init__(self) -> None:
+        self._selected: Optional[str] = None
+        self._files: Dict[str, str] = {}
+        self._preferred: Dict[str, Tuple[int, str]] = {}
+        self._emitter: Optional[Emitter] = None
+        self._stretch: Optional["_Stretch"] = None
+        self._failure: Optional[BaseException] = None
+        self._words = False
+        self._callback = _Callback(self._on_samples)
+
+    def load(self) -> None:
+        try:
+            import espeakng_loader
+        except ImportError:
+            raise MissingDependency(
+                "The engine espeak needs a package: pip install espeakng-loader"
+            ) from None
+        path = espeakng_loader.get_library_path()
+        try:
+            self._library = ctypes.CDLL(path)
+        except OSError as error:
+            raise EngineFailed(f"espeak-ng's library does not load: {error}") from None
+        rate = self._library.espeak_Initialize(
+            _OUTPUT_SYNCHRONOUS,
+            _BUFFER_MS,
+            espeakng_loader.get_data_path().encode(),
+            _INITIALIZE_DONT_EXIT,
+        )
+        if rate <= 0:
+            raise EngineFailed("espeak-ng does not find its data")
+        self._rate: int = rate
+        self._library.espeak_SetSynthCallback(self._callback)
+        self._library.espeak_Info.restype = ctypes.c_char_p
+        self.version = self._library.espeak_Info(None).decode()
+        self._can_stretch = hasattr(self._library, "sonicCreateStream")
+        self._state = HiddenState(self._library, path)
+        self._voices = self._list_voices()
+        self._variants = {
+            identifier.split("/", 1)[1]: gender
+            for _, identifier, gender, _ in self._list("variant")
+        }
+
+    def capabilities(self) -> Capabilities:
+        slowest = 0.25 if self._can_stretch else _SLOWEST_WPM / _NORMAL_WPM
+        return Capabilities(
+            sample_rate=self._rate,
+            languages=tuple(sorted({tag for voice in self._voices for tag in voice.languages})),
+            speed=(slowest, _FASTEST_WPM / _NORMAL_WPM),
+            pitch=(0.5, 2.0),
+            ssml=True,
+            timestamps=True,
+            streaming=True,
+            reproducible=self._state.known,
+        )
+
+    def voices(self) -> List[Voice]:
+        return self._voices
+
+    def variants(self) -> Dict[str, Optional[str]]:
+        return self._variants
+
+    def preferred(self) -> Dict[str, str]:
+        return {tag: voice_id for tag, (_, voice_id) in self._preferred.items()}
+
+    def speak(self, utterance: Utterance, emitter: Emitter) -> None:
+        self._select(utterance.voice)
+        wpm = utterance.speed * _NORMAL_WPM
+        stretched = wpm < _SLOWEST_WPM and self._can_stretch
+        self._library.espeak_SetParameter(_RATE, round(max(wpm, _SLOWEST_WPM)), 0)
+        # espeak-ng's pitch is an octave per 50 steps.
+        pitch = round(_NORMAL_PITCH + 50 * math.log2(utterance.pitch))
+        self._library.espeak_SetParameter(_PITCH, min(max(pitch, 0), 99), 0)
+        self._state.reset()
+        text = utterance.text.encode() + b"\x00"
+        flags = _CHARS_UTF8
+        flags |= _ENDPAUSE if utterance.continues else 0
+        flags |= _SSML if utterance.ssml else 0
+        self._emitter, self._words, self._failure = emitter, utterance.timestamps, None
+        self._stretch = (
+            _Stretch(self._library, self._rate, wpm / _SLOWEST_WPM) if stretched else None
+        )
+        try:
+            status = self._library.espeak_Synth(text, len(text), 0, 0, 0, flags, None, None)
+            if self._stretch is not None and self._failure is None:
+                emitter.audio(self._stretch.flush())
+        finally:
+            if self._stretch is not None:
+                self._stretch.close()
+            self._emitter = self._stretch = None
+        if self._failure is not None:
+            raise self._failure
+        if status != 0:
+            raise EngineFailed(f"espeak-ng answered with status {status}")
+
+    def close(self) -> None:
+        self._library.espeak_Terminate()
+
+    def _on_samples(
+        self, samples: Optional[int], count: int, events: "ctypes.Array[_Event]"
+    ) -> int:
+        """Called by the library; returns 1 to make it stop."""
+        emitter, stretch = self._emitter, self._stretch
+        if emitter is None:
+            return 1
+        try:
+            if self._words:
+                self._emit_words(events, emitter, stretch.factor if stretch else 1.0)
+            if not samples or count <= 0:
+                return 0
+            pcm = ctypes.string_at(samples, 2 * count)
+            if stretch is not None:
+                pcm = stretch.push(pcm)
+            return 0 if emitter.audio(pcm) else 1
+        except BaseException as error:  # ctypes would print and swallow it
+            self._failure = error
+            return 1
+
+    def _emit_words(self, events: "ctypes.Array[_Event]", emitter: Emitter, factor: float) -> None:
+        index = 0
+        while events[index].type != _EVENT_LIST_TERMINATED:
+            event = events[index]
+            if event.type == _EVENT_WORD:
+                start = event.text_position - 1
+                emitter.word(Word(event.sample / self._rate / factor, start, start + event.length))
+            index += 1
+
+    def _select(self, voice: str) -> None:
+        if voice == self._selected:
+            return
+        base, plus, variant = voice.partition("+")
+        try:
+            file = self._files[base]
+        except KeyError:
+            raise EngineFailed(f"espeak-ng has no voice {base!r}") from None
+        # A voice that does not load leaves the library without one.
+        self._selected = None
+        if self._library.espeak_SetVoiceByName((file + plus + variant).encode()) != 0:
+            raise EngineFailed(f"espeak-ng cannot load the voice {voice!r}")
+        self._selected = voice
+
+    def _list_voices(self) -> List[Voice]:
+        voices: Dict[str, Voice] = {}
+        for name, identifier, gender, ranked in self._list(None):
+            tags = [tag for _, tag in ranked]
+            # The first tag names the voice, but for the few that share one.
+            voice_id = tags[0] if tags[0] not in voices else identifier.rsplit("/", 1)[-1].lower()
+            self._files[voice_id] = identifier
+            for priority, tag in ranked:
+                best = self._preferred.get(tag)
+                if best is None or priority < best[0]:
+                    self._preferred[tag] = (priority, voice_id)
+            voices[voice_id] = Voice(
+                id=voice_id,
+                name=name.strip(),
+                language=tags[0],
+                engine=self.name,
+                sample_rate=self._rate,
+                gender=gender,
+                languages=tuple(dict.fromkeys(tags)),
+            )
+        return sorted(voices.values(), key=lambda voice: voice.id)
+
+    def _list(
+        self, language: Optional[str]
+    ) -> List[Tuple[str, str, Optional[str], List[Tuple[int, str]]]]:
+        """Name, identifier, gender and (priority, language tag), best first, of each voice."""
+        self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        wanted = None
+        if language is not None:
+            buffer = ctypes.create_string_buffer(language.encode() + b"\x00")
+            wanted = ctypes.byref(_Voice(languages=ctypes.addressof(buffer)))
+        pointers = self._library.espeak_ListVoices(wanted)
+        found = []
+        index = 0
+        while pointers[index]:
+            voice = pointers[index].contents
+            found.append(
+                (
+                    voice.name.decode(),
+                    voice.identifier.decode(),
+                    _GENDERS.get(voice.gender),
+                    _language_tags(voice.languages),
+                )
+            )
+            index += 1
+        return found
+
+
+def _language_tags(address: int) -> List[Tuple[int, str]]:
+    """(priority, tag) of a list ``<priority byte><tag>\\0 … \\0``, best first."""
+    tags: List[Tuple[int, str]] = []
+    while ctypes.string_at(address, 1) != b"\x00":
+        tag = ctypes.string_at(address + 1)
+        tags.append((ctypes.string_at(address, 1)[0], tag.decode()))
+        address += len(tag) + 2
+    return sorted(tags, key=lambda ranked: ranked[0])
+
+
+class _Stretch:
+    """Slows speech down past espeak-ng's slowest pace, keeping its pitch.
+
+    Uses the Sonic library (Bill Cox's pitch-synchronous overlap-add), which
+    espeak-ng carries for its own fast paces.
+    """
+
+    def __init__(self, library: ctypes.CDLL, rate_hz: int, factor: float) -> None:
+        self.factor = factor
+        self._library = library
+        library.sonicCreateStream.restype = ctypes.c_void_p
+        self._stream = ctypes.c_void_p(library.sonicCreateStream(rate_hz, 1))
+        if not self._stream:
+            raise EngineFailed("out of memory")
+        library.sonicSetSpeed(self._stream, ctypes.c_float(factor))
+
+    def push(self, pcm: bytes) -> bytes:
+        self._library.sonicWriteShortToStream(self._stream, pcm, len(pcm) // 2)
+        return self._read()
+
+    def flush(self) -> bytes:
+        self._library.sonicFlushStream(self._stream)
+        return self._read()
+
+    def close(self) -> None:
+        self._library.sonicDestroyStream(self._stream)
+
+    def _read(self) -> bytes:
+        available = self._library.sonicSamplesAvailable(self._stream)
+        buffer = ctypes.create_string_buffer(2 * available)
+        count = self._library.sonicReadShortFromStream(self._stream, buffer, available)
+        return buffer.raw[: 2 * count]

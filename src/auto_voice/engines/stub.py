@@ -1,0 +1,95 @@
+"""A tone per word: an engine with known output, for tests and for trying the API.
+
+Words in capitals make it misbehave, so that a test can ask for a crash through
+the front door: ``CRASH`` kills the process, ``HANG`` never returns, ``FAIL``
+raises. ``PAUSE`` takes 50 ms of time before its tone.
+"""
+
+import math
+import os
+import re
+import signal
+import struct
+import time
+from typing import List
+
+from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
+from auto_voice.errors import EngineFailed
+
+SAMPLE_RATE_HZ = 16_000
+TONE_S = 0.05
+"""Seconds a word sounds at speed 1.0."""
+GAP_S = 0.025
+"""Seconds of silence after each word at speed 1.0."""
+
+
+def tone_hz(word: str) -> int:
+    """The frequency, in hertz, that a word sounds at: 200 + 10 × (sum of its code points mod 150)."""
+    return 200 + 10 * (sum(map(ord, word)) % 150)
+
+
+class StubEngine(Engine):
+    """Speaks each word as a sine whose frequency is known."""
+
+    name = "stub"
+    version = "1"
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            sample_rate=SAMPLE_RATE_HZ,
+            languages=("en",),
+            speed=(0.25, 4.0),
+            pitch=(0.5, 2.0),
+            timestamps=True,
+            streaming=True,
+            reproducible=True,
+        )
+
+    def voices(self) -> List[Voice]:
+        return [
+            Voice(
+                id="en-us",
+                name="Tones",
+                language="en-us",
+                engine=self.name,
+                sample_rate=SAMPLE_RATE_HZ,
+                languages=("en-us", "en"),
+            )
+        ]
+
+    def speak(self, utterance: Utterance, emitter: Emitter) -> None:
+        position_s = 0.0
+        for match in re.finditer(r"\w+", utterance.text):
+            word = match.group()
+            _misbehave(word)
+            if utterance.timestamps:
+                emitter.word(Word(position_s, match.start(), match.end()))
+            pcm = _tone(tone_hz(word) * utterance.pitch, TONE_S / utterance.speed)
+            pcm += bytes(2 * round(SAMPLE_RATE_HZ * GAP_S / utterance.speed))
+            position_s += len(pcm) / 2 / SAMPLE_RATE_HZ
+            if not emitter.audio(pcm):
+                return
+
+
+def _tone(hz: float, duration_s: float) -> bytes:
+    count = round(SAMPLE_RATE_HZ * duration_s)
+    step = 2 * math.pi * hz / SAMPLE_RATE_HZ
+    # The half sine around it makes both ends silent, so that no border clicks.
+    return struct.pack(
+        f"<{count}h",
+        *(round(16_000 * math.sin(step * i) * math.sin(math.pi * i / count)) for i in range(count)),
+    )
+
+
+def _misbehave(word: str) -> None:
+    if word == "CRASH":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "HANG":
+        time.sleep(3600)
+    elif word == "FAIL":
+        raise EngineFailed("the stub was asked to fail")
+    elif word == "PAUSE":
+        time.sleep(0.05)

@@ -1,0 +1,229 @@
+"""Every error AutoVoice raises on purpose.
+
+A protocol (REST, the command line, ...) never keeps a list of errors: the
+machine code, the HTTP status and whether trying again can help travel with
+the error itself.
+
+    AutoVoiceError                      500  internal_error
+    ├── InvalidRequest                  400  invalid_value
+    │   ├── InvalidJSON                 400  invalid_json
+    │   ├── EmptyInput                  400  empty_input
+    │   ├── InputTooLong                400  input_too_long
+    │   ├── VoiceNotFound               404  voice_not_found
+    │   ├── ModelNotFound               404  model_not_found
+    │   ├── NotFound                    404  not_found
+    │   ├── MethodNotAllowed            405  method_not_allowed
+    │   ├── BodyTimeout                 408  request_timeout       retryable
+    │   ├── BodyTooLarge                413  request_too_large
+    │   └── UnsupportedMediaType        415  unsupported_media_type
+    ├── InvalidAPIKey                   401  invalid_api_key
+    ├── RateLimited                     429  rate_limit_exceeded   retryable
+    ├── Unavailable                     503  unavailable           retryable
+    │   ├── Overloaded                  503  overloaded            retryable
+    │   ├── DeadlineExceeded            503  deadline_exceeded     retryable
+    │   ├── Draining                    503  draining              retryable
+    │   └── EngineUnavailable           503  engine_unavailable    retryable
+    │       └── EngineCrashed           503  engine_crashed        retryable
+    ├── EngineTimeout                   504  engine_timeout        retryable
+    ├── EngineFailed                    500  engine_failed
+    ├── Cancelled                       499  client_closed_request
+    ├── SettingsError                   (at start) invalid_settings
+    └── MissingDependency               (at start) missing_dependency
+"""
+
+from typing import Optional
+
+
+class AutoVoiceError(Exception):
+    """Base of all errors raised on purpose."""
+
+    code: str = "internal_error"
+    """Machine-readable code, stable across releases."""
+
+    status: int = 500
+    """HTTP status a web protocol answers with."""
+
+    retryable: bool = False
+    """Whether the same request may succeed a little later."""
+
+    type: str = "server_error"
+    """The ``type`` of OpenAI's error shape."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: Optional[str] = None,
+        retry_after_s: Optional[float] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        """The request's field that is to blame, if one is."""
+        self.retry_after_s = retry_after_s
+        """Seconds after which a retry makes sense."""
+
+
+class InvalidRequest(AutoVoiceError):
+    """The request cannot be served as it is; the caller has to change it."""
+
+    code = "invalid_value"
+    status = 400
+    type = "invalid_request_error"
+
+
+class InvalidJSON(InvalidRequest):
+    """The body is not JSON, or nested too deeply."""
+
+    code = "invalid_json"
+
+
+class EmptyInput(InvalidRequest):
+    """There is no text to speak."""
+
+    code = "empty_input"
+
+
+class InputTooLong(InvalidRequest):
+    """The text is longer than the server accepts."""
+
+    code = "input_too_long"
+
+
+class VoiceNotFound(InvalidRequest):
+    """No such voice; the message lists near matches."""
+
+    code = "voice_not_found"
+    status = 404
+
+
+class ModelNotFound(InvalidRequest):
+    """No such model."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class NotFound(InvalidRequest):
+    """No such page or endpoint."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The endpoint exists, but not with this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class BodyTimeout(InvalidRequest):
+    """The client did not send its body in time."""
+
+    code = "request_timeout"
+    status = 408
+    retryable = True
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body has more bytes than the server accepts."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is not of a type the endpoint reads."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class InvalidAPIKey(AutoVoiceError):
+    """The API key is missing or wrong."""
+
+    code = "invalid_api_key"
+    status = 401
+    type = "invalid_request_error"
+
+
+class RateLimited(AutoVoiceError):
+    """This key has used up its rate for now."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+    retryable = True
+    type = "rate_limit_error"
+
+
+class Unavailable(AutoVoiceError):
+    """The server cannot serve this now."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+
+class Overloaded(Unavailable):
+    """The queue is full."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(Unavailable):
+    """The request could not start, or finish, within its deadline."""
+
+    code = "deadline_exceeded"
+
+
+class Draining(Unavailable):
+    """The server is shutting down and takes no new work."""
+
+    code = "draining"
+
+
+class EngineUnavailable(Unavailable):
+    """No worker of the engine is running."""
+
+    code = "engine_unavailable"
+
+
+class EngineCrashed(EngineUnavailable):
+    """The engine's worker process died twice on this sentence."""
+
+    code = "engine_crashed"
+
+
+class EngineTimeout(AutoVoiceError):
+    """The engine did not finish a sentence in time and was restarted."""
+
+    code = "engine_timeout"
+    status = 504
+    retryable = True
+
+
+class EngineFailed(AutoVoiceError):
+    """The engine reported an error of its own."""
+
+    code = "engine_failed"
+
+
+class Cancelled(AutoVoiceError):
+    """The client went away; nobody is left to answer."""
+
+    code = "client_closed_request"
+    status = 499
+    type = "invalid_request_error"
+
+
+class SettingsError(AutoVoiceError):
+    """One or more settings are wrong; the message lists every problem."""
+
+    code = "invalid_settings"
+
+
+class MissingDependency(AutoVoiceError):
+    """An optional package is needed; the message names the ``pip install``."""
+
+    code = "missing_dependency"

@@ -1,0 +1,99 @@
+"""Liveness and readiness that tell the truth."""
+
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from auto_voice import __version__
+
+FRESH_S = 10.0
+"""An engine that spoke within this time need not prove again that it can."""
+PROBE_TIMEOUT_S = 2.0
+
+
+class Health:
+    """Answers whether this server works, by having it work.
+
+    Args:
+        probe: speaks a word through the same queue and workers as everybody
+            (within the given seconds) and raises if that fails.
+        last_success: when the engine last spoke (time.time()).
+        ready_workers: how many workers can speak now.
+        is_draining: whether the server is stopping.
+        is_full: whether a new request would be turned away.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str,
+        probe: Callable[[float], None],
+        last_success: Callable[[], float],
+        ready_workers: Callable[[], int],
+        is_draining: Callable[[], bool],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self._engine = engine
+        self._probe = probe
+        self._last_success = last_success
+        self._ready_workers = ready_workers
+        self._is_draining = is_draining
+        self._is_full = is_full
+        self._probing = threading.Lock()
+
+    def reasons(self) -> List[str]:
+        """Why the server is not ready; empty if it is."""
+        return [
+            f"{check['componentId']}: {check['output']}"
+            for check in self.checks()
+            if check["status"] == "fail"
+        ]
+
+    def checks(self) -> List[Dict[str, Any]]:
+        """One entry per check, in the shape of draft-inadarei-api-health-check."""
+        return [
+            _check("draining", "the server is stopping" if self._is_draining() else None),
+            _check("queue", "no place is free" if self._is_full() else None),
+            _check(f"engine:{self._engine}", self._engine_fault()),
+        ]
+
+    def report(self) -> Dict[str, Any]:
+        """All of it in the shape of application/health+json."""
+        checks = self.checks()
+        failed = any(check["status"] == "fail" for check in checks)
+        return {
+            "status": "fail" if failed else "pass",
+            "version": __version__,
+            "serviceId": "autovoice",
+            "checks": {check.pop("componentId"): [check] for check in checks},
+        }
+
+    def _engine_fault(self) -> Optional[str]:
+        if not self._ready_workers():
+            return "no worker is ready"
+        if time.time() - self._last_success() <= FRESH_S:
+            return None
+        if self._is_full() or self._is_draining():
+            return None  # said by the other checks; a probe would get no place
+        # One probe is enough, however many ask at once.
+        if not self._probing.acquire(timeout=PROBE_TIMEOUT_S):
+            return "another probe has had no answer yet"
+        try:
+            if time.time() - self._last_success() > FRESH_S:
+                self._probe(PROBE_TIMEOUT_S)
+        except Exception as error:
+            return f"a probe failed: {error}"
+        finally:
+            self._probing.release()
+        return None
+
+
+def _check(component: str, fault: Optional[str]) -> Dict[str, Any]:
+    result: Dict[str, Any] = {
+        "componentId": component,
+        "componentType": "component",
+        "status": "fail" if fault else "pass",
+    }
+    if fault:
+        result["output"] = fault
+    return result

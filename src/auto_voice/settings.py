@@ -1,0 +1,289 @@
+"""All settings: one frozen object, read from the environment at start.
+
+Each field is set by ``AUTOVOICE_<FIELD IN CAPITALS>``. Its annotation carries
+the allowed range, its docstring-like ``description`` the unit and the meaning;
+both appear in ``docs/configuration.md`` and in ``autovoice doctor``.
+"""
+
+import ipaddress
+import os
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import msgspec
+from typing_extensions import Annotated, Literal
+
+from auto_voice.errors import SettingsError
+
+PREFIX = "AUTOVOICE_"
+
+_SECRETS = frozenset({"api_keys", "redis_url"})
+
+
+def _text(description: str, **kwargs: Any) -> Any:
+    return msgspec.Meta(description=description, **kwargs)
+
+
+Switch = Literal["on", "off"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+DEFAULT_VOICE_ALIASES = (
+    "alloy=en-us,ash=en-us+m3,ballad=en-gb+m2,cedar=en-us+m7,coral=en-us+f2,echo=en-us+m1,"
+    "fable=en-gb,marin=en-us+f5,nova=en-us+f3,onyx=en-us+m4,sage=en-gb+f4,shimmer=en-us+f4,"
+    "verse=en-gb+m3"
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, with its default."""
+
+    host: Annotated[
+        str, _text("Address to listen on. Any other than loopback needs API keys.", min_length=1)
+    ] = "127.0.0.1"
+    port: Annotated[int, _text("TCP port; 0 picks a free one.", ge=0, le=65535)] = 5000
+
+    api_keys: Annotated[str, _text("API keys, comma-separated, each `name:key` or `key`.")] = ""
+    api_keys_file: Annotated[str, _text("File with one `name:key` or `key` a line.")] = ""
+    allow_anonymous: Annotated[
+        Switch, _text("`on` serves other addresses than loopback without any API key.")
+    ] = "off"
+    public_listings: Annotated[
+        Switch, _text("`on` answers /v1/audio/voices and /v1/audio/models without a key.")
+    ] = "on"
+    rate_limit: Annotated[
+        str,
+        _text(
+            "Requests to /v1/audio/speech a key (or, without keys, an address) may make, "
+            "such as `60/minute` or `10/second;500/hour`; empty: unlimited."
+        ),
+    ] = ""
+
+    engine: Annotated[Literal["espeak", "stub"], _text("The engine behind the default model.")] = (
+        "espeak"
+    )
+    engine_workers: Annotated[
+        int, _text("Worker processes of the engine; 0: one per core.", ge=0, le=256)
+    ] = 0
+    engine_timeout_s: Annotated[
+        float,
+        _text("Seconds without a sign of life after which a worker is restarted.", ge=0.1, le=600),
+    ] = 10.0
+    default_voice: Annotated[
+        str, _text("The voice where a request names none (command line, Wyoming).", min_length=1)
+    ] = "alloy"
+    voice_aliases: Annotated[
+        str,
+        _text(
+            "Other names for voices, comma-separated `alias=voice`; "
+            "by default OpenAI's voice names."
+        ),
+    ] = DEFAULT_VOICE_ALIASES
+
+    max_input_chars: Annotated[
+        int, _text("Characters of text a request may have.", ge=1, le=100_000_000)
+    ] = 4096
+    max_body_bytes: Annotated[
+        int,
+        _text(
+            "Bytes a request's body may have; 0: what the longest allowed text needs.",
+            ge=0,
+            le=1_000_000_000,
+        ),
+    ] = 0
+    max_requests: Annotated[
+        int,
+        _text(
+            "Requests that may be in synthesis or wait for it; more are answered 503.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 128
+    start_deadline_s: Annotated[
+        float, _text("Seconds within which a request must get its first audio.", ge=0.1, le=3600)
+    ] = 30.0
+    request_deadline_s: Annotated[
+        float, _text("Seconds a request may take in all.", ge=1, le=86400)
+    ] = 3600.0
+    drain_s: Annotated[
+        float, _text("Seconds open requests get to finish after SIGTERM.", ge=0, le=3600)
+    ] = 30.0
+
+    cache: Annotated[Switch, _text("`off` switches the audio cache off.")] = "on"
+    cache_memory_mb: Annotated[
+        int, _text("Megabytes of finished audio kept in memory.", ge=0, le=1_000_000)
+    ] = 64
+    cache_dir: Annotated[
+        str,
+        _text(
+            "Folder for finished audio on disk, shared safely by several processes; "
+            "empty: memory only."
+        ),
+    ] = ""
+    cache_disk_mb: Annotated[int, _text("Megabytes the folder may take.", ge=1, le=10_000_000)] = (
+        1024
+    )
+    cache_entry_mb: Annotated[
+        int, _text("Megabytes up to which one answer is kept.", ge=1, le=1024)
+    ] = 8
+
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        _text("`json` for machines, `console` for people; `auto`: console on a terminal."),
+    ] = "auto"
+    log_level: Annotated[LogLevel, _text("The lowest level logged.")] = "INFO"
+    redis_url: Annotated[
+        str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
+    ] = ""
+
+    @property
+    def body_limit_bytes(self) -> int:
+        """The effective ``max_body_bytes``."""
+        # JSON may write one character as two escapes of six bytes; the rest of a body is small.
+        return self.max_body_bytes or 12 * self.max_input_chars + 16_384
+
+    @property
+    def engine_worker_count(self) -> int:
+        """The effective ``engine_workers``."""
+        return self.engine_workers or available_cores()
+
+    @property
+    def aliases(self) -> Dict[str, str]:
+        """Alias to voice id."""
+        return dict(_parse_aliases(self.voice_aliases))
+
+    def keys(self) -> Dict[str, str]:
+        """API key to its name; reads ``api_keys_file``.
+
+        Raises:
+            SettingsError: the file cannot be read or a line is not a key.
+        """
+        lines = self.api_keys.split(",")
+        if self.api_keys_file:
+            try:
+                with open(self.api_keys_file, encoding="utf-8") as file:
+                    lines += [line for line in file if not line.lstrip().startswith("#")]
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(f"{PREFIX}API_KEYS_FILE cannot be read: {error}") from None
+        keys: Dict[str, str] = {}
+        for line in filter(None, map(str.strip, lines)):
+            name, colon, key = line.partition(":")
+            if not colon:
+                name, key = f"key{len(keys) + 1}", line
+            name, key = name.strip(), key.strip()
+            if not key or not name or not key.isascii() or any(c.isspace() for c in key):
+                raise SettingsError(
+                    f"API key number {len(keys) + 1} is not of the form `name:key` "
+                    "(ASCII, no white space)."
+                )
+            keys[key] = name
+        return keys
+
+
+def available_cores() -> int:
+    """Cores this process may use (a container's CPU set counts)."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server listening on ``host``."""
+    if host == "localhost" or host.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _parse_aliases(text: str) -> List[Tuple[str, str]]:
+    pairs = []
+    for item in filter(None, map(str.strip, text.split(","))):
+        alias, equals, voice = (part.strip() for part in item.partition("="))
+        if not (alias and equals and voice):
+            raise ValueError(f"{item!r} is not of the form alias=voice")
+        pairs.append((alias, voice))
+    return pairs
+
+
+def _check_rate_limit(text: str) -> None:
+    if text:
+        import limits  # only where a limit is set: it costs start-up time
+
+        limits.parse_many(text)
+
+
+def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (from the command line) win over the environment.
+
+    Raises:
+        SettingsError: its message lists *every* problem, not the first alone.
+    """
+    environ = os.environ if environ is None else environ
+    problems: List[str] = []
+    values: Dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        variable = PREFIX + field.name.upper()
+        raw: Any = overrides.pop(field.name, None)
+        if raw is None:
+            raw = environ.get(variable)
+        if raw in (None, ""):
+            continue
+        if isinstance(raw, str):
+            raw = raw.strip()
+            if variable == PREFIX + "PORT" and raw.startswith("tcp://"):
+                continue  # Kubernetes' own variable for a service named "autovoice"
+        try:
+            values[field.name] = msgspec.convert(raw, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            shown = "(hidden)" if is_secret(field.name) else repr(raw)
+            problems.append(f"{variable}={shown}: {error}")
+    if overrides:
+        raise TypeError(f"unknown settings: {', '.join(sorted(overrides))}")
+    settings = Settings(**values)
+    problems += _problems_of(settings)
+    if problems:
+        raise SettingsError(
+            "The settings are wrong:\n" + "\n".join(f"  {problem}" for problem in problems)
+        )
+    return settings
+
+
+def _problems_of(settings: Settings) -> List[str]:
+    """What no single field's range can say."""
+    problems = []
+    try:
+        _parse_aliases(settings.voice_aliases)
+    except ValueError as error:
+        problems.append(f"{PREFIX}VOICE_ALIASES: {error}")
+    try:
+        _check_rate_limit(settings.rate_limit)
+    except ValueError as error:
+        problems.append(f"{PREFIX}RATE_LIMIT={settings.rate_limit!r}: {error}")
+    try:
+        keys = settings.keys()
+    except SettingsError as error:
+        problems.append(error.message)
+    else:
+        if not keys and not is_loopback(settings.host) and settings.allow_anonymous == "off":
+            problems.append(
+                f"{PREFIX}HOST={settings.host!r} can be reached from other machines, and no API "
+                f"key is set: set {PREFIX}API_KEYS (or {PREFIX}API_KEYS_FILE), or "
+                f"{PREFIX}ALLOW_ANONYMOUS=on if everybody may use this server"
+            )
+    return problems
+
+
+def is_secret(field_name: str) -> bool:
+    """Whether a field's value must never be shown."""
+    return field_name in _SECRETS
+
+
+def unknown(environ: Optional[Mapping[str, str]] = None) -> List[str]:
+    """Variables that look like settings and are none.
+
+    They are worth a warning, not a refusal: Kubernetes sets such variables by
+    itself in every pod beside a service named ``autovoice``.
+    """
+    environ = os.environ if environ is None else environ
+    known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

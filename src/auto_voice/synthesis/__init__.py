@@ -1,0 +1,1 @@
+"""The use case: text in, encoded speech out, fairly shared, cached, in bounded memory."""

@@ -1,0 +1,333 @@
+"""The one call that every protocol translates to: `Synthesizer.speak`."""
+
+import hashlib
+import itertools
+import time
+from typing import Callable, Generator, Iterator, List, Mapping, Optional, Tuple
+
+import msgspec
+
+from auto_voice.audio.encoders import FORMATS, sample_rate_for
+from auto_voice.engines.engine import Description, Utterance, Voice
+from auto_voice.engines.job import Job
+from auto_voice.engines.pool import WorkerPool
+from auto_voice.errors import AutoVoiceError, EmptyInput, EngineFailed, InputTooLong, InvalidRequest
+from auto_voice.monitoring.metrics import Metrics
+from auto_voice.settings import Settings
+from auto_voice.synthesis.cache import AudioCache, Entry
+from auto_voice.synthesis.flight import Flights
+from auto_voice.synthesis.scheduler import FairScheduler
+from auto_voice.synthesis.stream import SpeechStream, Stats
+from auto_voice.text.sentences import Segment, segments
+from auto_voice.voices.catalogue import Catalogue
+
+MAX_SENTENCE_CHARS = 400
+"""Longer sentences are cut, so that no text gets more than its share at a time."""
+
+LOAD_WAIT_S = 30.0
+
+
+class SpeechRequest(msgspec.Struct, frozen=True):
+    """What to say, and how."""
+
+    text: str
+    voice: str
+    """A voice id, an alias or a language tag."""
+    format: str = "wav"
+    """A key of `FORMATS`."""
+    speed: float = 1.0
+    """Factor; 1.0 is the voice's own pace."""
+    sample_rate: Optional[int] = None
+    """Hertz; None: what the format and the voice suggest."""
+
+
+class Speech:
+    """One answer: facts first, then its bytes. Iterate once, then (or instead) `close`."""
+
+    def __init__(
+        self,
+        *,
+        voice: Voice,
+        format_name: str,
+        sample_rate: int,
+        whole: bool,
+        cache: str,
+        pieces: Iterator[bytes],
+        stats: Stats,
+        made: Stats,
+    ) -> None:
+        self.voice = voice
+        self.format = FORMATS[format_name]
+        self.sample_rate = sample_rate
+        """Hertz."""
+        self.whole = whole
+        """Whether all bytes are there in one piece."""
+        self.cache = cache
+        """``hit``, ``miss`` or ``off``."""
+        self.stats = stats
+        """This request's own."""
+        self.made = made
+        """Of the making of the audio, which may have been another request's."""
+        self.outcome = "cancelled"
+        """What the metrics say became of it; final after `close`."""
+        self._pieces = pieces
+        self._on_close: Callable[["Speech"], None] = lambda speech: None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            self.outcome = "success" if self.made.sentences or self.cache == "hit" else "empty"
+            raise
+        except AutoVoiceError as error:
+            self.outcome = outcome_of(error)
+            raise
+        except Exception:
+            self.outcome = "error"
+            raise
+
+    def close(self) -> None:
+        """Free the answer's place; what was not read is not made."""
+        if self._closed:
+            return
+        self._closed = True
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        self._on_close(self)
+
+
+class Synthesizer:
+    """Turns requests into speech. Safe for threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: WorkerPool,
+        scheduler: FairScheduler,
+        cache: Optional[AudioCache],
+        metrics: Metrics,
+    ) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.scheduler = scheduler
+        self._cache = cache
+        self._flights = Flights(settings.cache_entry_mb << 20)
+        self._metrics = metrics
+        self._catalogue: Optional[Catalogue] = None
+        self._aliases: Mapping[str, str] = settings.aliases
+
+    @property
+    def engine(self) -> Description:
+        """The engine's description; waits while it loads.
+
+        Raises:
+            AutoVoiceError: it does not load.
+        """
+        return self.pool.description(LOAD_WAIT_S)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """All voices; waits while the engine loads.
+
+        Raises:
+            AutoVoiceError: the engine does not load.
+        """
+        if self._catalogue is None:
+            self._catalogue = Catalogue([self.engine], self._aliases)
+        return self._catalogue
+
+    def speak(
+        self,
+        request: SpeechRequest,
+        *,
+        is_gone: Callable[[], bool] = lambda: False,
+        transport: str = "http",
+    ) -> Speech:
+        """Begin to speak; returns with the first bytes made, or raises.
+
+        Args:
+            is_gone: tells whether the client has left; polled while waiting.
+            transport: a label for the metrics.
+
+        Raises:
+            AutoVoiceError: whatever is wrong, before anything is sent.
+        """
+        stats = Stats()
+        try:
+            speech = self._begin(request, stats, is_gone)
+            first = next(speech, b"")
+        except AutoVoiceError as error:
+            self._metrics.synthesis_refused(outcome_of(error))
+            raise
+        except Exception:
+            self._metrics.synthesis_refused("error")
+            raise
+        speech._pieces = _Primed(first, speech._pieces)
+        speech._on_close = lambda done: self._account(done, request, transport)
+        return speech
+
+    def probe(self, timeout_s: float) -> None:
+        """Have a worker really speak, past the cache but through the queue.
+
+        Raises:
+            AutoVoiceError: that fails, or takes longer than ``timeout_s`` seconds.
+        """
+        began = time.monotonic()
+        ticket = self.scheduler.admit()
+        try:
+            utterance = Utterance("ready", self.engine.voices[0].id)
+            job = Job(utterance, began + timeout_s, began + timeout_s)
+            self.scheduler.submit(ticket, job)
+            if not any(job.results(lambda: False)):
+                raise EngineFailed("the engine is silent")
+        finally:
+            self.scheduler.leave()
+
+    def _begin(self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool]) -> Speech:
+        self._check_text(request.text)
+        voice = self.catalogue.find(request.voice)
+        if request.format not in FORMATS:
+            raise InvalidRequest(
+                f"There is no format {request.format!r}, only {', '.join(FORMATS)}.",
+                param="response_format",
+            )
+        rate = sample_rate_for(request.format, voice.sample_rate, request.sample_rate)
+        cut = segments(request.text, voice.language, MAX_SENTENCE_CHARS)
+        head = list(itertools.islice(cut, 2))
+        # Decided by the text alone, so that equal requests get equal bytes.
+        whole = len(head) <= 1
+
+        def start(gone: Callable[[], bool]) -> Iterator[bytes]:
+            stream = SpeechStream(
+                scheduler=self.scheduler,
+                segments=self._segments(request.text, voice.language, head, cut),
+                voice=voice,
+                speed=request.speed,
+                format_name=request.format,
+                sample_rate=rate,
+                start_deadline_s=self.settings.start_deadline_s,
+                request_deadline_s=self.settings.request_deadline_s,
+                stats=stats,
+                is_gone=gone,
+            )
+            return stream.whole() if whole else stream.pieces()
+
+        pieces: Iterator[bytes]
+        if self._cache is None:
+            pieces, made, cached = start(is_gone), stats, "off"
+        else:
+            key = self._key(request, voice, rate)
+            pieces, made, cached = self._from_cache(key, start, is_gone, stats)
+        return Speech(
+            voice=voice,
+            format_name=request.format,
+            sample_rate=rate,
+            whole=whole,
+            cache=cached,
+            pieces=pieces,
+            stats=stats,
+            made=made,
+        )
+
+    @staticmethod
+    def _segments(
+        text: str, language: str, head: List[Segment], rest: Iterator[Segment]
+    ) -> Iterator[Segment]:
+        """All segments: those looked at already and the rest; a second call starts over."""
+        if head:
+            first, head[:] = tuple(head), []
+            return itertools.chain(first, rest)
+        return segments(text, language, MAX_SENTENCE_CHARS)
+
+    def _from_cache(
+        self,
+        key: str,
+        start: Callable[[Callable[[], bool]], Iterator[bytes]],
+        is_gone: Callable[[], bool],
+        stats: Stats,
+    ) -> Tuple[Iterator[bytes], Stats, str]:
+        assert self._cache is not None  # nosec B101: the caller has looked
+        cache = self._cache
+        entry = cache.get(key)
+        if entry is not None:
+            stats.audio_s = entry.audio_s
+            stats.first_audio_s = time.monotonic() - stats.began
+            self._metrics.cache("hit")
+            return iter((entry.audio,)), stats, "hit"
+        pieces, made, joined = self._flights.board(
+            key, start, stats, is_gone, lambda audio: cache.put(key, Entry(audio, stats.audio_s))
+        )
+        self._metrics.cache("joined" if joined else "miss")
+        return pieces, made, "hit" if joined else "miss"
+
+    def _key(self, request: SpeechRequest, voice: Voice, rate: int) -> str:
+        engine = self.engine
+        identity = (
+            1,  # the layout of this key and everything after the engine: raise when they change
+            engine.name,
+            engine.version,
+            voice.id,
+            request.text,
+            request.speed,
+            request.format,
+            rate,
+        )
+        return hashlib.sha256(msgspec.msgpack.encode(identity)).hexdigest()
+
+    def _check_text(self, text: str) -> None:
+        limit = self.settings.max_input_chars
+        if len(text) > limit:
+            raise InputTooLong(
+                f"The text has {len(text)} characters; this server accepts {limit}.",
+                param="input",
+            )
+        if not text or text.isspace():
+            raise EmptyInput("There is no text to speak.", param="input")
+
+    def _account(self, speech: Speech, request: SpeechRequest, transport: str) -> None:
+        self._metrics.synthesis_done(
+            mode="whole" if speech.whole else "stream",
+            outcome=speech.outcome,
+            transport=transport,
+            characters=len(request.text),
+            duration_s=time.monotonic() - speech.stats.began,
+            first_audio_s=speech.stats.first_audio_s,
+            queue_wait_s=speech.stats.queue_wait_s,
+            compute_s=speech.stats.compute_s,
+            audio_s=speech.stats.audio_s if speech.cache != "hit" else 0.0,
+        )
+
+
+class _Primed:
+    """An iterator whose first item is there already. Closes what it iterates over."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._first: Optional[bytes] = first
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return first if first else next(self._rest)
+
+    def close(self) -> None:
+        if isinstance(self._rest, Generator):
+            self._rest.close()
+
+
+def outcome_of(error: AutoVoiceError) -> str:
+    """The metrics' word for how a request ended with ``error``."""
+    if error.code == "client_closed_request":
+        return "cancelled"
+    if error.code in ("engine_timeout", "deadline_exceeded"):
+        return "timeout"
+    if error.code in ("overloaded", "draining"):
+        return "rejected"
+    return "invalid" if error.status < 500 else "error"

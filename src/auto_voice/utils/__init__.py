@@ -1,0 +1,1 @@
+"""Small leaves that everything may use."""

@@ -1,0 +1,111 @@
+"""Log lines: JSON for machines, one short line each for people.
+
+`setup_logging` is called once, first thing in a process. Values that belong to
+the request being served (its id) are put on every line by `request_id`.
+"""
+
+import logging
+import os
+import sys
+import time
+from contextvars import ContextVar
+from typing import Any, Dict
+
+import msgspec
+
+from auto_voice.settings import Settings
+
+request_id: "ContextVar[str]" = ContextVar("request_id", default="")
+"""The id of the request that this thread serves, or an empty string."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))}
+_CONTROL.update({0x2028: "\\u2028", 0x2029: "\\u2029", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"})
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._encoder = msgspec.json.Encoder(enc_hook=repr)
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: Dict[str, Any] = {
+            "time": _timestamp(record.created, record.msecs),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        identity = request_id.get()
+        if identity:
+            entry["request_id"] = identity
+        entry.update(_extra(record))
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return self._encoder.encode(entry).decode()
+
+
+class ConsoleFormatter(logging.Formatter):
+    """For people: time, level, message, and the rest as key=value.
+
+    Control characters are shown escaped, so that no input can forge a line or
+    move the cursor.
+    """
+
+    def __init__(self, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = _extra(record)
+        identity = request_id.get()
+        if identity:
+            extra["request_id"] = identity
+        parts = [record.getMessage(), *(f"{key}={value}" for key, value in extra.items())]
+        text = " ".join(parts).translate(_CONTROL)
+        level = f"{record.levelname:<7}"
+        if self._colour:
+            level = f"{_COLOURS.get(record.levelname, '')}{level}\x1b[0m"
+        line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {level} {text}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info).split("\n")
+            line = "\n".join([line, *("  " + part.translate(_CONTROL) for part in trace)])
+        return line
+
+
+def setup_logging(settings: Settings) -> None:
+    """Send all logging of this process to standard output, as the settings say."""
+    form = settings.log_format
+    if form == "auto":
+        form = "console" if sys.stdout.isatty() else "json"
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        JSONFormatter() if form == "json" else ConsoleFormatter(colour=_wants_colour())
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+
+
+def _wants_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _extra(record: logging.LogRecord) -> Dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+_last_second = (0, "")
+
+
+def _timestamp(created: float, milliseconds: float) -> str:
+    """ISO 8601 in UTC, such as 2026-01-31T12:00:00.123Z."""
+    global _last_second
+    second = int(created)
+    cached = _last_second  # read once: another thread may replace it
+    if cached[0] != second:
+        cached = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        _last_second = cached
+    return f"{cached[1]}.{int(milliseconds):03d}Z"

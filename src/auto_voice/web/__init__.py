@@ -1,0 +1,1 @@
+"""HTTP: the Flask app, its endpoints, and the server around them."""

@@ -1,0 +1,70 @@
+"""Who may use the server, and how often."""
+
+import hmac
+import time
+from typing import Mapping, Optional
+
+from auto_voice.errors import InvalidAPIKey, RateLimited
+
+
+class KeyRing:
+    """The API keys that are accepted; without any, everybody is."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """``keys``: key to name."""
+        self._keys = [(key.encode(), name) for key, name in keys.items()]
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def name_of(self, authorization: str, x_api_key: str) -> str:
+        """The name of the key in either header; empty where no keys are configured.
+
+        Raises:
+            InvalidAPIKey: there are keys, and this is none of them.
+        """
+        if not self._keys:
+            return ""
+        scheme, _, given = authorization.partition(" ")
+        given = given.strip() if scheme.lower() == "bearer" else ""
+        wanted = (given or x_api_key.strip()).encode("latin-1", "replace")
+        found = ""
+        for key, name in self._keys:
+            # Every key is compared, in constant time: the time taken tells nothing.
+            if hmac.compare_digest(key, wanted):
+                found = name
+        if not found:
+            what = "is not valid" if wanted else "is missing"
+            raise InvalidAPIKey(f"The API key {what}. Send it as 'Authorization: Bearer <key>'.")
+        return found
+
+
+class RateLimit:
+    """A moving-window limit per client, in this process's memory."""
+
+    def __init__(self, limit: str) -> None:
+        """``limit``: such as ``60/minute`` or ``10/second;500/hour``."""
+        import limits  # only where a limit is set: it costs start-up time
+
+        self._limits = limits.parse_many(limit)
+        self._storage = limits.storage.MemoryStorage()
+        self._limiter = limits.strategies.MovingWindowRateLimiter(self._storage)
+
+    def check(self, client: str) -> None:
+        """Count one request.
+
+        Raises:
+            RateLimited: it is one too many.
+        """
+        for limit in self._limits:
+            if not self._limiter.hit(limit, client):
+                reset = self._limiter.get_window_stats(limit, client)[0]
+                raise RateLimited(
+                    f"This key may make {limit} requests.",
+                    retry_after_s=max(1.0, reset - time.time()),
+                )
+
+
+def rate_limit(limit: str) -> Optional[RateLimit]:
+    """The limit, or None for an empty string."""
+    return RateLimit(limit) if limit else None

@@ -1,0 +1,119 @@
+"""Around every request: its id, its one log line, its metrics."""
+
+import logging
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator
+
+from auto_voice.monitoring.metrics import UNMATCHED, Metrics
+from auto_voice.utils.logging_config import request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("auto_voice.access")
+
+FACTS = "autovoice.facts"
+"""The WSGI environment's key for what the log line shall say; ``route`` is for the metrics, too."""
+
+_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_QUIET = ("/health", "/health/live", "/health/ready", "/metrics")
+"""Asked every few seconds by machines; logged at DEBUG unless they fail."""
+
+
+class Observed:
+    """WSGI middleware; counts a request until its last byte is sent."""
+
+    def __init__(self, app: "WSGIApplication", metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        began = time.perf_counter()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        identity = given if _ID.fullmatch(given) else os.urandom(8).hex()
+        request_id.set(identity)
+        environ["autovoice.request_id"] = identity
+        facts: Dict[str, Any] = {"route": UNMATCHED}
+        environ[FACTS] = facts
+        own = [("X-Request-ID", identity)]
+        parent = environ.get("HTTP_TRACEPARENT", "")
+        if _TRACEPARENT.fullmatch(parent):
+            own.append(("traceparent", parent))
+        status = [500]
+
+        def start(line: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
+            status[0] = int(line[:3])
+            if exc_info is not None:
+                return start_response(line, headers + own, exc_info)
+            return start_response(line, headers + own)
+
+        self._metrics.http_begun()
+        counted = _Counted(self, environ, facts, status, began)
+        try:
+            counted.body = self._app(environ, start)
+        except BaseException:
+            counted.close()
+            raise
+        return counted
+
+    def done(self, counted: "_Counted") -> None:
+        """The answer has been sent, or given up."""
+        environ, facts, status = counted.environ, counted.facts, counted.status[0]
+        duration_s = time.perf_counter() - counted.began
+        method = environ.get("REQUEST_METHOD", "")
+        route = facts["route"]
+        self._metrics.http_done(method, route, status, duration_s)
+        level = logging.DEBUG if route in _QUIET and status < 500 else logging.INFO
+        if log.isEnabledFor(level):
+            line = {
+                "method": method,
+                "status": status,
+                "duration_ms": round(1e3 * duration_s, 3),
+                "bytes": counted.bytes,
+                "client": environ.get("REMOTE_ADDR", ""),
+            }
+            line.update(facts)
+            log.log(level, "%s %s %d", method, route, status, extra=line)
+        request_id.set("")
+
+
+class _Counted:
+    """An answer's body whose bytes and end are noticed."""
+
+    def __init__(
+        self,
+        observed: Observed,
+        environ: "WSGIEnvironment",
+        facts: Dict[str, Any],
+        status: "list[int]",
+        began: float,
+    ) -> None:
+        self.body: Iterable[bytes] = ()
+        self.bytes = 0
+        self.environ = environ
+        self.facts = facts
+        self.status = status
+        self.began = began
+        self._observed = observed
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.body:
+            self.bytes += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            close = getattr(self.body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._observed.done(self)

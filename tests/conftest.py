@@ -1,0 +1,23 @@
+"""What all tests share.
+
+`@pytest.mark.needs("ffprobe")`: a real part that is missing skips the test on a
+laptop and fails it in CI, so that no test is left out there unseen.
+"""
+
+import os
+
+import pytest
+
+from tests.parts import PARTS
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            if name not in PARTS:
+                raise pytest.UsageError(f"tests/parts.py does not know the part {name!r}")
+            if PARTS[name].path() is None:
+                missing = f"needs {name} (Debian's package {PARTS[name].package})"
+                if os.environ.get("CI") == "true":
+                    pytest.fail(f"{missing}, and CI has to have it", pytrace=False)
+                pytest.skip(missing)
