@@ -30,7 +30,7 @@ class Service:
 
     def close(self) -> None:
         """Stop at once."""
-        self.synthesizer.scheduler.close()
+        self.synthesizer.scheduler.drain()
         self.synthesizer.pool.close()
 
 

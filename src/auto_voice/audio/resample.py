@@ -1,11 +1,8 @@
 """From one sample rate to another one, as the samples come."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auto_voice.audio.pcm import PCM, Blocks
-
-if TYPE_CHECKING:
-    import numpy
 
 SLICE_BYTES = 1 << 15
 """The largest piece given to soxr at once: soxr 0.3 holds the interpreter lock meanwhile."""
@@ -24,8 +21,8 @@ class Resampler:
             # Here, and not above: these imports cost 90 ms, and the server should start fast.
             import soxr  # type: ignore[import-untyped]
 
-            # Not int16, although that is what goes in and out: soxr then adds a dither
-            # seeded with the time, and no two runs give the same bytes.
+            # Not int16, although that is what goes in and out: soxr then dithers, and the
+            # bytes depend on how the input is cut (in soxr 0.3 no two runs are the same).
             self._stream = soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32")
 
     def push(self, pcm: PCM) -> bytes:
@@ -44,7 +41,7 @@ class Resampler:
         import numpy
 
         source = numpy.frombuffer(pcm, dtype="<i2").astype(numpy.float32)  # [S]
-        target: "numpy.ndarray[Any, Any]" = self._stream.resample_chunk(source, last=last)  # [T]
+        target = self._stream.resample_chunk(source, last=last)  # [T]
         # Full-scale speech overshoots a little: without the clip it would wrap and crackle.
         clipped = numpy.clip(numpy.rint(target), -32768, 32767)
         data: bytes = clipped.astype("<i2").tobytes()

@@ -61,9 +61,12 @@ def _addresses(library: ctypes.CDLL, path: str) -> Dict[str, int]:
         Exception: the file is no ELF library or lacks a symbol.
     """
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
     with open(path, "rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            raise LookupError("the library is stripped")
         offsets: Dict[str, int] = {}
         exported = 0
         for symbol in table.iter_symbols():

@@ -1,11 +1,12 @@
 """Keeps an engine's worker processes alive and busy.
 
-One thread per worker takes a job, has the worker speak it, and starts the
-worker anew when it dies. Threads never wait for a client: what a worker says
-goes into the job's own queue, so a slow reader holds nobody up.
+Each worker has a slot with a thread, which starts the worker, feeds it jobs
+and starts it anew when it dies. Threads never wait for a client: what a worker
+says goes into the job's own queue, so a slow reader holds nobody up.
 """
 
 import logging
+import queue
 import threading
 import time
 from typing import List, Optional
@@ -13,14 +14,13 @@ from typing import List, Optional
 from typing_extensions import Protocol
 
 from auto_voice.engines.engine import Description, Utterance
-from auto_voice.engines.job import Job
-from auto_voice.engines.process import WorkerDied, WorkerHung, WorkerProcess
+from auto_voice.engines.job import POLL_S, IsGone, Job
+from auto_voice.engines.process import WorkerDied, WorkerGone, WorkerHung, WorkerProcess
 from auto_voice.errors import (
     AutoVoiceError,
     EngineCrashed,
     EngineTimeout,
     EngineUnavailable,
-    MissingDependency,
 )
 
 log = logging.getLogger(__name__)
@@ -30,21 +30,25 @@ NICENESS = 5
 """Workers yield to the server's own threads, which have little to do and wait for nobody."""
 _IDLE_POLL_S = 1.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 5.0
+_LONG_LIFE_S = 5.0
 _PROBE = "ready"
 
 
-class JobSource(Protocol):
-    """Where workers get their jobs from."""
+class Dispatcher(Protocol):
+    """Decides which job a free worker gets."""
 
-    def take(self, timeout_s: float) -> Optional[Job]:
-        """The next job, or None where there is none for ``timeout_s`` seconds."""
+    def offer(self, slot: "Slot") -> None:
+        """A worker is free: assign it a job now, or when there is one."""
+
+    def withdraw(self, slot: "Slot") -> bool:
+        """Forget a free worker; False if it has a job already."""
 
     def put_back(self, job: Job) -> None:
-        """Return a job whose worker died; it goes first."""
+        """Take a job back whose worker died; it goes first."""
 
 
 class Listener:
-    """Is told what happens to workers; any worker's thread may call."""
+    """Is told what happens to workers; any thread may call."""
 
     def worker_died(self, reason: str) -> None:
         """A worker ended by ``crash`` or ``timeout``, or did not ``load``."""
@@ -59,22 +63,24 @@ class WorkerPool:
     def __init__(
         self,
         engine_name: str,
-        source: JobSource,
+        dispatcher: Dispatcher,
         workers: int,
         timeout_s: float,
         listener: Optional[Listener] = None,
     ) -> None:
+        """``timeout_s``: seconds of silence after which a worker counts as hung."""
         self.engine_name = engine_name
+        self.dispatcher = dispatcher
+        self.timeout_s = timeout_s
+        self.listener = listener or Listener()
+        self.closing = threading.Event()
         self.last_success = 0.0
         """When a worker last spoke real audio (time.time()); 0.0 before."""
-        self._source = source
-        self._timeout_s = timeout_s
-        self._listener = listener or Listener()
+        self.load_error: Optional[AutoVoiceError] = None
+        """Why the engine could not be loaded at the last try, if it could not."""
         self._described = threading.Event()
         self._description: Optional[Description] = None
-        self._load_error: Optional[AutoVoiceError] = None
-        self._closing = threading.Event()
-        self._slots = [_Slot(self) for _ in range(workers)]
+        self._slots = [Slot(self) for _ in range(workers)]
 
     def start(self) -> None:
         """Start all workers without waiting for them."""
@@ -85,10 +91,12 @@ class WorkerPool:
         """What the engine can do; waits for its first worker.
 
         Raises:
-            MissingDependency, EngineUnavailable: it does not load.
+            MissingDependency, EngineFailed, EngineUnavailable: it does not load.
         """
-        if not self._described.wait(timeout_s) or self._description is None:
-            raise self._load_error or EngineUnavailable(
+        if self._description is None:
+            self._described.wait(timeout_s)
+        if self._description is None:
+            raise self.load_error or EngineUnavailable(
                 f"The engine {self.engine_name} is still loading.", retry_after_s=1
             )
         return self._description
@@ -99,102 +107,148 @@ class WorkerPool:
         return sum(slot.ready for slot in self._slots)
 
     @property
-    def load_error(self) -> Optional[AutoVoiceError]:
-        """Why the engine could not be loaded at the last try, if it could not."""
-        return self._load_error
-
-    @property
     def pids(self) -> List[int]:
         """The process ids of the running workers."""
-        return [slot.process.pid for slot in self._slots if slot.process is not None]
+        processes = [slot.process for slot in self._slots]
+        return [process.pid for process in processes if process is not None]
 
     def close(self) -> None:
         """End all workers; jobs under way fail."""
-        self._closing.set()
+        self.closing.set()
         for slot in self._slots:
-            process = slot.process
-            if process is not None:
-                process.kill()
+            slot.stop()
         for slot in self._slots:
             if slot.thread.is_alive():
                 slot.thread.join(2)
 
-    def _loaded(self, description: Description) -> None:
-        self._description, self._load_error = description, None
+    def loaded(self, description: Description) -> None:
+        """A worker has loaded the engine."""
+        self._description, self.load_error = description, None
         self._described.set()
 
-    def _not_loaded(self, error: AutoVoiceError) -> None:
-        self._load_error = error
+    def not_loaded(self, error: AutoVoiceError) -> None:
+        """A worker could not load the engine."""
+        self.load_error = error
         self._described.set()
 
 
-class _Slot:
-    """One worker after the other, and the thread that feeds them."""
+class Slot:
+    """One worker after the other, and the thread that looks after them."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self.thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
         self.process: Optional[WorkerProcess] = None
         self.ready = False
         self._pool = pool
+        self._inbox: "queue.SimpleQueue[Optional[Job]]" = queue.SimpleQueue()
+        """Jobs for the slot's own thread; None: look after the worker, it has died."""
+
+    def give(self, job: Job) -> None:
+        """Have the slot's own thread do ``job``."""
+        self._inbox.put(job)
+
+    def give_back(self) -> None:
+        """The job this slot was assigned to does not want it."""
+        self._pool.dispatcher.offer(self)
+
+    def lend(self, job: Job, is_gone: IsGone) -> None:
+        """Do ``job`` in the calling thread, which must have been assigned this slot."""
+        try:
+            self._serve(job, is_gone)
+        except WorkerDied:
+            self._inbox.put(None)
+        else:
+            self._pool.dispatcher.offer(self)
+
+    def stop(self) -> None:
+        """End the worker and, since the pool is closing, the thread."""
+        process = self.process
+        if process is not None:
+            process.kill()
+        self._inbox.put(None)
 
     def _run(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
-        closing = self._pool._closing
+        closing = self._pool.closing
         while not closing.is_set():
             began = time.monotonic()
             try:
                 self._live()
-            except (WorkerDied, MissingDependency, AutoVoiceError) as error:
-                if closing.is_set():
-                    break
-                self._note_death(error)
+            except (WorkerDied, AutoVoiceError) as error:
+                if not closing.is_set():
+                    self._note_death(error)
             finally:
                 self.ready = False
-                if self.process is not None:
-                    self.process.close()
-                    self.process = None
-            # One crash is answered at once; a worker that keeps dying is given time.
-            lived_s = time.monotonic() - began
-            backoff_s = _FIRST_BACKOFF_S if lived_s > 5 else min(2 * backoff_s, _LAST_BACKOFF_S)
-            closing.wait(0 if lived_s > 5 else backoff_s / 2)
+                process, self.process = self.process, None
+                if process is not None:
+                    process.close()
+            # A single crash is mended at once; a worker that keeps dying is given time.
+            if time.monotonic() - began > _LONG_LIFE_S:
+                backoff_s = _FIRST_BACKOFF_S
+            else:
+                closing.wait(backoff_s)
+                backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
 
     def _live(self) -> None:
         """Start a worker and feed it until it dies."""
         pool = self._pool
         began = time.monotonic()
-        self.process = process = WorkerProcess(pool.engine_name, pool._timeout_s, NICENESS)
+        self.process = process = WorkerProcess(pool.engine_name, NICENESS)
         try:
             description = process.wait_until_loaded()
         except WorkerDied:
-            pool._not_loaded(EngineUnavailable(f"The engine {pool.engine_name} does not start."))
+            pool.not_loaded(EngineUnavailable(f"The engine {pool.engine_name} does not start."))
             raise
         except AutoVoiceError as error:
-            pool._not_loaded(error)
+            pool.not_loaded(error)
             raise
-        pool._loaded(description)
         # Only a worker that has really spoken is ready.
-        probe = Utterance(_PROBE, description.voices[0].id)
-        process.speak(probe, lambda pcm, last: True)
+        probe = Job(
+            Utterance(_PROBE, description.voices[0].id),
+            start_by=began + pool.timeout_s,
+            end_by=began + pool.timeout_s,
+        )
+        self._speak(process, probe, lambda: False)
+        pool.loaded(description)
         self.ready = True
-        pool.last_success = time.time()
-        pool._listener.worker_ready(time.monotonic() - began)
-        while not pool._closing.is_set():
-            job = pool._source.take(_IDLE_POLL_S)
-            if job is not None:
-                self._serve(process, job)
+        pool.listener.worker_ready(time.monotonic() - began)
+        pool.dispatcher.offer(self)
+        while True:
+            try:
+                job = self._inbox.get(timeout=_IDLE_POLL_S)
+            except queue.Empty:
+                # A worker that died while it had nothing to do is replaced before it is needed.
+                if process.has_ended() and pool.dispatcher.withdraw(self):
+                    raise WorkerDied("it ended while idle") from None
+                continue
+            if job is None:
+                raise WorkerDied("it ended")
+            self._serve(job, lambda: False)
+            pool.dispatcher.offer(self)
 
-    def _serve(self, process: WorkerProcess, job: Job) -> None:
+    def _serve(self, job: Job, is_gone: IsGone) -> None:
+        """Have the worker do ``job``, or see to it that another one does.
+
+        Raises:
+            WorkerDied: this worker is of no more use; the job has been seen to.
+        """
         pool = self._pool
+        process = self.process
+        if process is None:
+            raise WorkerDied("there is none")
         job.begin()
         try:
-            process.speak(job.utterance, job.put, job.words.append)
+            self._speak(process, job, is_gone)
         except WorkerDied as death:
-            if pool._closing.is_set():
+            self.ready = False
+            if isinstance(death, WorkerGone):
+                job.attempts -= 1  # it had died before: no fault of this text
+            if pool.closing.is_set():
                 job.fail(EngineUnavailable("The server is stopping.", retry_after_s=5))
             elif job.cancelled:
-                pass
+                job.fail(EngineUnavailable("The request was cancelled."))
             elif job.attempts < MAX_ATTEMPTS:
-                pool._source.put_back(job)
+                pool.dispatcher.put_back(job)
             elif isinstance(death, WorkerHung):
                 job.fail(EngineTimeout("The engine did not answer in time.", retry_after_s=1))
             else:
@@ -202,8 +256,26 @@ class _Slot:
             raise
         except AutoVoiceError as error:
             job.fail(error)
-        else:
-            pool.last_success = time.time()
+
+    def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
+        pool = self._pool
+        heard = time.monotonic()
+
+        def idle() -> None:
+            if is_gone():
+                job.cancel()
+                process.cancel()
+            if time.monotonic() - heard > pool.timeout_s:
+                process.kill()
+                raise WorkerHung("no sign of life")
+
+        def audio(pcm: bytes, last: bool) -> bool:
+            nonlocal heard
+            heard = time.monotonic()
+            return job.put(pcm, last)
+
+        process.speak(job.utterance, audio, job.words.append, idle, POLL_S)
+        pool.last_success = time.time()
 
     def _note_death(self, error: Exception) -> None:
         if isinstance(error, WorkerHung):
@@ -214,4 +286,4 @@ class _Slot:
             reason = "load"
         pid = self.process.pid if self.process is not None else None
         log.warning("engine worker ended: %s", error, extra={"reason": reason, "worker_pid": pid})
-        self._pool._listener.worker_died(reason)
+        self._pool.listener.worker_died(reason)

@@ -1,12 +1,13 @@
 """The server's end of one worker process."""
 
+import mmap
 import os
 import socket
 import struct
 import subprocess  # nosec B404: starts our own interpreter, no shell
 import sys
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Tuple
 
 import msgspec
 
@@ -15,14 +16,16 @@ from auto_voice.engines.engine import Description, Utterance, Word
 from auto_voice.errors import EngineFailed, MissingDependency
 
 LOAD_TIMEOUT_S = 60.0
-SOCKET_BUFFER_BYTES = 1 << 20
-"""Room for a sentence's samples (the kernel may grant less), so that few switches are needed."""
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
 
 class WorkerDied(Exception):
     """The worker process ended, or had to be ended."""
+
+
+class WorkerGone(WorkerDied):
+    """The worker process had ended before it could be given anything to do."""
 
 
 class WorkerHung(WorkerDied):
@@ -32,13 +35,13 @@ class WorkerHung(WorkerDied):
 class WorkerProcess:
     """Starts a worker, has it speak, and ends it. Used by one thread, but for `kill`."""
 
-    def __init__(self, engine_name: str, timeout_s: float, niceness: int = 0) -> None:
-        """``timeout_s``: seconds without a message after which the worker counts as hung."""
+    def __init__(self, engine_name: str, niceness: int = 0) -> None:
         ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        shared = wire.shared_memory()
         self._connection = ours
-        self._timeout_s = timeout_s
+        self._memory = mmap.mmap(shared, wire.SHARED_BYTES)
+        self._cancelled = False
+        self._silence_s = 0.0
         environment = dict(os.environ)
         # Also where the package is not installed, as in a source checkout.
         environment["PYTHONPATH"] = os.pathsep.join(
@@ -51,10 +54,11 @@ class WorkerProcess:
                     "-m",
                     "auto_voice.engines.worker",
                     str(theirs.fileno()),
+                    str(shared),
                     engine_name,
                     str(niceness),
                 ],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), shared],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=environment,
@@ -64,6 +68,7 @@ class WorkerProcess:
             raise WorkerDied(f"cannot start a worker process: {error}") from None
         finally:
             theirs.close()
+            os.close(shared)
 
     @property
     def pid(self) -> int:
@@ -78,44 +83,79 @@ class WorkerProcess:
             MissingDependency, EngineFailed: the engine cannot be loaded.
         """
         self._set_timeout(LOAD_TIMEOUT_S)
-        kind, payload = self._receive()
+        try:
+            kind, payload = self._receive()
+        except TimeoutError:
+            raise WorkerHung("it does not finish loading") from None
         if kind == wire.FAILED:
             raise _error(payload)
-        self._set_timeout(self._timeout_s)
         return msgspec.json.decode(payload, type=Description)
 
     def speak(
         self,
         utterance: Utterance,
         on_audio: Callable[[bytes, bool], bool],
-        on_word: Optional[Callable[[Word], None]] = None,
+        on_word: Callable[[Word], None],
+        on_idle: Callable[[], None],
+        idle_s: float,
     ) -> None:
         """Speak one utterance.
 
         Args:
             on_audio: called with samples and whether they are the last ones;
                 False cancels the rest.
+            on_word: called with each word's time.
+            on_idle: called whenever the worker has been silent for ``idle_s`` seconds.
 
         Raises:
+            WorkerGone: at once; this object is of no more use.
             WorkerDied: in the middle; this object is of no more use.
             EngineFailed: the engine refused this utterance.
         """
-        self._send(wire.SPEAK, msgspec.msgpack.encode(utterance))
-        cancelled = False
+        self._set_timeout(idle_s)
+        self._cancelled = False
+        try:
+            wire.send(self._connection, wire.SPEAK, msgspec.msgpack.encode(utterance))
+        except wire.ConnectionLost as error:
+            raise WorkerGone(str(error)) from None
         while True:
-            kind, payload = self._receive()
-            if kind == wire.LAST_AUDIO:
-                on_audio(payload, True)
-                return
-            if kind == wire.AUDIO:
-                if not on_audio(payload, False) and not cancelled:
-                    cancelled = True
-                    self._send(wire.CANCEL)
+            try:
+                kind, payload = self._receive()
+            except TimeoutError:
+                on_idle()
+                continue
+            if kind in (wire.AUDIO, wire.LAST_AUDIO, wire.OVERFLOW):
+                if kind != wire.OVERFLOW:
+                    start, end = wire.SPAN.unpack(payload)
+                    payload = self._memory[start:end]  # copied: the worker will write here again
+                last = kind == wire.LAST_AUDIO
+                wanted = on_audio(payload, last)
+                if last:
+                    return
+                if not wanted:
+                    self.cancel()
             elif kind == wire.WORD:
-                if on_word is not None:
-                    on_word(msgspec.msgpack.decode(payload, type=Word))
+                on_word(msgspec.msgpack.decode(payload, type=Word))
             elif kind == wire.FAILED:
                 raise _error(payload)
+
+    def cancel(self) -> None:
+        """Ask the worker to stop speaking; it still says when it has.
+
+        Raises:
+            WorkerDied
+        """
+        if self._cancelled:
+            return
+        self._cancelled = True
+        try:
+            wire.send(self._connection, wire.CANCEL)
+        except wire.ConnectionLost as error:
+            raise WorkerDied(str(error)) from None
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended by itself."""
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End the process at once. Any thread may call this."""
@@ -124,27 +164,23 @@ class WorkerProcess:
     def close(self) -> Optional[int]:
         """End the process, wait for its end, and return its exit status."""
         self._connection.close()
+        self._memory.close()
         try:
             return self._process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
 
-    def _send(self, kind: int, payload: bytes = b"") -> None:
-        try:
-            wire.send(self._connection, kind, payload)
-        except wire.ConnectionLost as error:
-            raise WorkerDied(str(error)) from None
-
-    def _receive(self) -> "tuple[int, bytes]":
+    def _receive(self) -> Tuple[int, bytes]:
         try:
             return wire.receive(self._connection)
         except wire.ConnectionLost as error:
             raise WorkerDied(str(error)) from None
-        except TimeoutError:
-            raise WorkerHung("no sign of life") from None
 
     def _set_timeout(self, seconds: float) -> None:
+        if seconds == self._silence_s:
+            return
+        self._silence_s = seconds
         # The kernel's timeout leaves the socket blocking, which MSG_WAITALL needs.
         whole, fraction = divmod(seconds, 1)
         value = struct.pack("ll", int(whole), int(fraction * 1e6))

@@ -2,12 +2,17 @@
 
 One message is a header (kind and payload length) and a payload. The server
 sends SPEAK and CANCEL; the worker answers HELLO or FAILED after loading, and
-then, per SPEAK, any number of AUDIO and WORD and at last END or FAILED. There
-is at most one utterance under way, so messages need no number.
+then, per SPEAK, any number of AUDIO and WORD and at last LAST_AUDIO or FAILED.
+There is at most one utterance under way, so messages need no number.
+
+Samples themselves lie in memory that both processes share, where one copy and
+one wake-up replace several of each that a socket takes.
 """
 
+import os
 import socket
 import struct
+import tempfile
 from typing import Tuple
 
 import msgspec
@@ -19,13 +24,20 @@ SPEAK = 2
 CANCEL = 3
 """Server: the utterance under way is not wanted any more."""
 AUDIO = 4
-"""Worker: samples."""
+"""Worker: there are samples; a `SPAN` of the shared memory."""
 LAST_AUDIO = 5
-"""Worker: the last samples (or none) of this utterance, which has succeeded."""
+"""Worker: likewise the last samples (or none) of this utterance, which has succeeded."""
 WORD = 6
 """Worker: a `Word` as MessagePack."""
 FAILED = 7
 """Worker: a `Failure` as MessagePack; the utterance (or loading) is over."""
+OVERFLOW = 8
+"""Worker: samples in the message itself, since the shared memory is full."""
+
+SPAN = struct.Struct("<QQ")
+"""First byte and byte after the last of samples in the shared memory."""
+SHARED_BYTES = 8 << 20
+"""Of shared memory: 190 s at 22,050 Hz. Only what has been used takes real memory."""
 
 _HEADER = struct.Struct("<II")
 _MAX_PAYLOAD = 1 << 28
@@ -40,6 +52,17 @@ class Failure(msgspec.Struct, frozen=True):
 
 class ConnectionLost(Exception):
     """The other process is gone."""
+
+
+def shared_memory() -> int:
+    """A descriptor of `SHARED_BYTES` of new memory to map in both processes."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("autovoice-samples")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, SHARED_BYTES)
+    return descriptor
 
 
 def send(connection: socket.socket, kind: int, payload: bytes = b"") -> None:

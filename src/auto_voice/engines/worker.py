@@ -5,13 +5,13 @@ closes, however the server went.
 """
 
 import logging
+import mmap
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from typing import List
 
 import msgspec
 
@@ -19,41 +19,47 @@ from auto_voice.engines import create, wire
 from auto_voice.engines.engine import PCM, Utterance, Word, describe
 from auto_voice.errors import AutoVoiceError
 
-FLUSH_S = 0.002
-"""Samples are held back for at most this long, to send them in few messages."""
+FLUSH_S = 0.005
+"""Samples are held back for at most this long: most sentences then cost one message."""
 
 
-class SocketEmitter:
-    """Sends what the engine emits to the server."""
+class SharedEmitter:
+    """Puts what the engine emits where the server can read it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, memory: mmap.mmap) -> None:
         self._connection = connection
-        self._held: List[PCM] = []
-        self._flushed = time.perf_counter()
+        self._memory = memory
+        self._told = self._end = 0
+        self._flushed = 0.0
         self._cancelled = False
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
 
     def start(self) -> None:
-        """Begin an utterance."""
-        self._held.clear()
+        """Begin an utterance. The server has copied all samples of the one before."""
+        self._told = self._end = 0
         self._cancelled = False
         self._flushed = time.perf_counter()
 
     def audio(self, pcm: PCM) -> bool:
         if self._cancelled:
             return False
-        self._held.append(pcm)
+        end = self._end + len(pcm)
+        if end > len(self._memory):
+            self._tell(wire.AUDIO)
+            wire.send(self._connection, wire.OVERFLOW, bytes(pcm))
+        else:
+            self._memory[self._end : end] = pcm
+            self._end = end
         now = time.perf_counter()
         if now - self._flushed >= FLUSH_S:
+            self._flushed = now
             # While an utterance is under way the server has nothing else to say than CANCEL.
             if self._poll.poll(0):
                 wire.receive(self._connection)
                 self._cancelled = True
                 return False
-            wire.send(self._connection, wire.AUDIO, b"".join(self._held))
-            self._held.clear()
-            self._flushed = now
+            self._tell(wire.AUDIO)
         return True
 
     def word(self, word: Word) -> None:
@@ -61,10 +67,15 @@ class SocketEmitter:
 
     def finish(self) -> None:
         """End an utterance that went well."""
-        wire.send(self._connection, wire.LAST_AUDIO, b"".join(self._held))
+        self._tell(wire.LAST_AUDIO)
+
+    def _tell(self, kind: int) -> None:
+        if self._end > self._told or kind == wire.LAST_AUDIO:
+            wire.send(self._connection, kind, wire.SPAN.pack(self._told, self._end))
+            self._told = self._end
 
 
-def serve(connection: socket.socket, engine_name: str) -> None:
+def serve(connection: socket.socket, memory: mmap.mmap, engine_name: str) -> None:
     """Load the engine and speak whatever the server sends, until it hangs up.
 
     Raises:
@@ -78,7 +89,7 @@ def serve(connection: socket.socket, engine_name: str) -> None:
         wire.send(connection, wire.FAILED, _failure(error))
         return
     wire.send(connection, wire.HELLO, hello)
-    emitter = SocketEmitter(connection)
+    emitter = SharedEmitter(connection, memory)
     decoder = msgspec.msgpack.Decoder(Utterance)
     while True:
         kind, payload = wire.receive(connection)
@@ -104,16 +115,18 @@ def _failure(error: Exception) -> bytes:
 
 
 def main() -> None:
-    """Entry: socket's descriptor, engine's name, niceness."""
-    descriptor, engine_name, niceness = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    """Entry: descriptors of the socket and the shared memory, engine's name, niceness."""
+    descriptor, shared, niceness = (int(sys.argv[index]) for index in (1, 2, 4))
     # Ctrl-C and a service manager's SIGTERM reach the whole process group. The server then
     # finishes what it has begun, for which it needs its workers; they end when it hangs up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(niceness)
     connection = socket.socket(fileno=descriptor)
+    memory = mmap.mmap(shared, wire.SHARED_BYTES)
+    os.close(shared)
     try:
-        serve(connection, engine_name)
+        serve(connection, memory, sys.argv[3])
     except wire.ConnectionLost:
         pass
 

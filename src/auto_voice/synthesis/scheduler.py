@@ -13,6 +13,7 @@ import threading
 from typing import List, Optional, Tuple
 
 from auto_voice.engines.job import Job
+from auto_voice.engines.pool import Slot
 from auto_voice.errors import DeadlineExceeded, Draining, Overloaded
 
 _FIXED_COST = 20
@@ -34,15 +35,14 @@ class FairScheduler:
 
     def __init__(self, max_requests: int) -> None:
         self.max_requests = max_requests
-        lock = threading.Lock()
-        self._changed = threading.Condition(lock)
-        self._emptied = threading.Condition(lock)
+        self._lock = threading.Lock()
+        self._emptied = threading.Condition(self._lock)
+        self._free: List[Slot] = []
         self._waiting: List[Tuple[float, int, Job]] = []
         self._sequence = itertools.count()
         self._virtual = 0.0
         self._requests = 0
         self._draining = False
-        self._closed = False
 
     @property
     def requests(self) -> int:
@@ -66,7 +66,7 @@ class FairScheduler:
             Overloaded: all places are taken.
             Draining: the server is stopping.
         """
-        with self._changed:
+        with self._lock:
             if self._draining:
                 raise Draining("The server is stopping.", retry_after_s=5)
             if self._requests >= self.max_requests:
@@ -78,56 +78,69 @@ class FairScheduler:
 
     def leave(self) -> None:
         """Give back a place."""
-        with self._changed:
+        with self._lock:
             self._requests -= 1
             if not self._requests:
                 self._emptied.notify_all()
 
     def submit(self, ticket: Ticket, job: Job) -> None:
-        """Queue a sentence."""
-        with self._changed:
+        """Give a sentence to a free worker, or queue it for one."""
+        with self._lock:
             start = max(self._virtual, ticket.finish)
             ticket.finish = start + _FIXED_COST + len(job.utterance.text)
-            heapq.heappush(self._waiting, (start, next(self._sequence), job))
-            self._changed.notify()
+            if not self._free:
+                heapq.heappush(self._waiting, (start, next(self._sequence), job))
+                return
+            self._virtual = start
+            slot = self._free.pop()
+        job.assign(slot)
 
-    def take(self, timeout_s: float) -> Optional[Job]:
-        """The sentence to speak next, or None where none comes for ``timeout_s`` seconds."""
-        with self._changed:
-            if not self._waiting and not self._closed:
-                self._changed.wait(timeout_s)
-            while self._waiting:
-                start, _, job = heapq.heappop(self._waiting)
-                self._virtual = max(self._virtual, start)
-                if job.cancelled:
-                    continue
-                if job.expired:
-                    job.fail(
-                        DeadlineExceeded(
-                            "The request did not get its turn within its deadline.",
-                            retry_after_s=5,
-                        )
-                    )
-                    continue
-                return job
-            return None
+    def offer(self, slot: Slot) -> None:
+        """A worker is free: assign it the sentence whose turn it is, or keep it for the next."""
+        with self._lock:
+            job = self._next()
+            if job is None:
+                self._free.append(slot)
+                return
+        job.assign(slot)
+
+    def withdraw(self, slot: Slot) -> bool:
+        """Forget a free worker; False if it has been given a sentence."""
+        with self._lock:
+            if slot not in self._free:
+                return False
+            self._free.remove(slot)
+            return True
 
     def put_back(self, job: Job) -> None:
         """Queue a sentence again, before all others."""
-        with self._changed:
-            heapq.heappush(self._waiting, (self._virtual - 1, next(self._sequence), job))
-            self._changed.notify()
+        with self._lock:
+            if not self._free:
+                heapq.heappush(self._waiting, (self._virtual - 1, next(self._sequence), job))
+                return
+            slot = self._free.pop()
+        job.assign(slot)
+
+    def _next(self) -> Optional[Job]:
+        """With the lock held: the sentence whose turn it is."""
+        while self._waiting:
+            start, _, job = heapq.heappop(self._waiting)
+            self._virtual = max(self._virtual, start)
+            if job.cancelled:
+                continue
+            if not job.expired:
+                return job
+            job.fail(
+                DeadlineExceeded(
+                    "The request did not get its turn within its deadline.", retry_after_s=5
+                )
+            )
+        return None
 
     def drain(self) -> None:
         """Turn new requests away from now on."""
-        with self._changed:
+        with self._lock:
             self._draining = True
-
-    def close(self) -> None:
-        """Send waiting workers away: `take` returns None at once from now on."""
-        with self._changed:
-            self._draining = self._closed = True
-            self._changed.notify_all()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until no request is left; False if some still are."""

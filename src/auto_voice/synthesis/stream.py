@@ -81,7 +81,7 @@ class SpeechStream:
         Raises:
             AutoVoiceError: instead of the piece.
         """
-        pcm = b"".join(self._samples())
+        pcm = b"".join(self._samples(direct=True))
         out = encoder(self._format, self._rate, total_samples=len(pcm) // 2)
         try:
             data = out.encode(pcm) + out.finish()
@@ -112,7 +112,7 @@ class SpeechStream:
             samples.close()
             out.close()
 
-    def _samples(self) -> Generator[bytes, None, None]:
+    def _samples(self, direct: bool = False) -> Generator[bytes, None, None]:
         """PCM at the answer's sample rate."""
         resampler = Resampler(self._voice.sample_rate, self._rate)
         ticket = self._scheduler.admit()
@@ -123,7 +123,7 @@ class SpeechStream:
             while True:
                 while upcoming is not None and len(pending) < LOOKAHEAD:
                     segment, upcoming = upcoming, next(self._segments, None)
-                    job = self._submit(ticket, segment.text, upcoming is not None)
+                    job = self._submit(ticket, segment.text, upcoming is not None, direct)
                     pending.append((job, segment))
                 if not pending:
                     break
@@ -152,10 +152,10 @@ class SpeechStream:
                 job.cancel()
             self._scheduler.leave()
 
-    def _submit(self, ticket: Ticket, text: str, continues: bool) -> Job:
+    def _submit(self, ticket: Ticket, text: str, continues: bool, direct: bool) -> Job:
         utterance = Utterance(text, self._voice.id, self._speed, continues=continues)
         first = self._stats.sentences == 0
-        job = Job(utterance, self._start_by if first else self._end_by, self._end_by)
+        job = Job(utterance, self._start_by if first else self._end_by, self._end_by, direct)
         self._stats.sentences += 1
         self._scheduler.submit(ticket, job)
         return job

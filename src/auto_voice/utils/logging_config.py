@@ -77,6 +77,8 @@ class ConsoleFormatter(logging.Formatter):
 
 def setup_logging(settings: Settings) -> None:
     """Send all logging of this process to standard output, as the settings say."""
+    # Nobody reads these of a record, and finding them out takes time on every line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     form = settings.log_format
     if form == "auto":
         form = "console" if sys.stdout.isatty() else "json"

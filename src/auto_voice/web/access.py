@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from typing import Mapping, Optional
+from typing import Any, Container, Dict, Mapping
 
 from auto_voice.errors import InvalidAPIKey, RateLimited
 
@@ -65,6 +65,34 @@ class RateLimit:
                 )
 
 
-def rate_limit(limit: str) -> Optional[RateLimit]:
-    """The limit, or None for an empty string."""
-    return RateLimit(limit) if limit else None
+class Gate:
+    """What a request has to pass before its endpoint sees it."""
+
+    def __init__(
+        self, keys: Mapping[str, str], rate_limit: str, public: Container[str], limited: str
+    ) -> None:
+        """
+        Args:
+            keys: API key to its name.
+            rate_limit: as for `RateLimit`, or empty for none.
+            public: routes that need no key.
+            limited: the route that the limit is for.
+        """
+        self._keys = KeyRing(keys)
+        self._limit = RateLimit(rate_limit) if rate_limit else None
+        self._public = public
+        self._limited = limited
+
+    def admit(self, environ: Mapping[str, Any], facts: Dict[str, Any]) -> None:
+        """Let a request for ``facts["route"]`` in; notes the key's name as ``facts["key"]``.
+
+        Raises:
+            InvalidAPIKey, RateLimited
+        """
+        route = facts["route"]
+        if self._keys and route not in self._public:
+            facts["key"] = self._keys.name_of(
+                environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", "")
+            )
+        if self._limit is not None and route == self._limited:
+            self._limit.check(facts.get("key") or environ.get("REMOTE_ADDR", ""))

@@ -4,10 +4,10 @@ import base64
 import errno
 import re
 import socket
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type
+from urllib.parse import parse_qsl
 
 import msgspec
-from flask import Response, redirect, request
 from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
@@ -24,6 +24,7 @@ from auto_voice.errors import (
 from auto_voice.synthesis.synthesizer import Speech, SpeechRequest
 from auto_voice.web import openapi
 from auto_voice.web.observe import FACTS
+from auto_voice.web.reply import Reply, encode_json, error_detail
 from auto_voice.web.schemas import (
     AudioModelList,
     ErrorBody,
@@ -38,13 +39,17 @@ from auto_voice.web.schemas import (
     VoicesQuery,
 )
 
+Environ = Dict[str, Any]
+"""WSGI's."""
+
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names for the default model."""
 _MODELS_SINCE = 1_700_000_000
 TOKENS_PER_AUDIO_SECOND = 20
 """How usage is counted in server-sent events, as OpenAI's speech models roughly do."""
 
-_encode = msgspec.json.Encoder().encode
+SPEECH_PATH = "/v1/audio/speech"
+
 _decode_speech = msgspec.json.Decoder(SpeechBody).decode
 _FIELD = re.compile(r" - at `\$\.(\w+)")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -56,7 +61,8 @@ class Endpoint(NamedTuple):
     method: str
     path: str
     """Flask's rule."""
-    function: Callable[..., Response]
+    function: Callable[..., Reply]
+    """Takes the WSGI environment and the path's parameters."""
     summary: str
     answers: Dict[int, Any]
     """Status to schema type, or to a content type with raw bytes."""
@@ -84,7 +90,7 @@ class API:
         self.endpoints: Tuple[Endpoint, ...] = (
             Endpoint(
                 "POST",
-                "/v1/audio/speech",
+                SPEECH_PATH,
                 self.create_speech,
                 "Speak a text",
                 {
@@ -187,49 +193,50 @@ class API:
 
     # --- speech ---------------------------------------------------------------------------------
 
-    def create_speech(self) -> Response:
+    def create_speech(self, environ: Environ) -> Reply:
         """Speak a text; the answer streams while later sentences are being spoken."""
-        body = _validated(_decode_speech, self._read_body())
+        body = _validated(_decode_speech, self._read_body(environ))
         if body.model not in self._models:
             raise _unknown_model(body.model, self._models)
-        speech_request = SpeechRequest(
-            text=body.input,
-            voice=body.voice_name or self._service.settings.default_voice,
-            format=body.response_format,
-            speed=body.speed,
-            sample_rate=body.sample_rate,
-        )
         events = body.stream_format == "sse"
         speech = self._synthesizer.speak(
-            speech_request,
-            is_gone=_gone_check(request.environ),
+            SpeechRequest(
+                text=body.input,
+                voice=body.voice_name or self._service.settings.default_voice,
+                format=body.response_format,
+                speed=body.speed,
+                sample_rate=body.sample_rate,
+            ),
+            is_gone=_gone_check(environ),
             transport="sse" if events else "http",
         )
-        answer = _Answer(speech, request.environ[FACTS], len(body.input), events)
+        answer = _Answer(speech, environ[FACTS], len(body.input), events)
         headers = [
             ("X-Cache", speech.cache),
             ("X-Voice", speech.voice.id),
             ("X-Sample-Rate", str(speech.sample_rate)),
-            ("Cache-Control", "no-store"),
         ]
         if events:
-            headers.append(("X-Accel-Buffering", "no"))
-            stream = _Events(answer, len(body.input.split()))
-            return Response(stream, mimetype="text/event-stream", headers=headers)
-        data: Union[bytes, _Answer] = answer
-        if speech.whole:
-            try:
-                data = b"".join(answer)
-            finally:
-                answer.close()
-            headers.append(("X-Audio-Duration-Seconds", f"{speech.made.audio_s:.3f}"))
-        return Response(data, content_type=speech.format.content_type, headers=headers)
+            headers += [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
+            return Reply(200, headers, _Events(answer, len(body.input.split())))
+        headers.append(("Content-Type", speech.format.content_type))
+        if not speech.whole:
+            return Reply(200, headers, answer)
+        try:
+            data = b"".join(answer)
+        finally:
+            answer.close()
+        headers += [
+            ("Content-Length", str(len(data))),
+            ("X-Audio-Duration-Seconds", f"{speech.made.audio_s:.3f}"),
+        ]
+        return Reply(200, headers, data)
 
     # --- listings -------------------------------------------------------------------------------
 
-    def list_voices(self) -> Response:
+    def list_voices(self, environ: Environ) -> Reply:
         """Voices in the order of their ids."""
-        query = _validated(_query(VoicesQuery), request.args.to_dict())
+        query = _validated(_query(VoicesQuery), _query_string(environ))
         voices = self._synthesizer.catalogue.list(
             language=query.language,
             gender=query.gender,
@@ -239,19 +246,19 @@ class API:
         )
         return _json(VoiceList(list(voices)))
 
-    def get_voice(self, voice: str) -> Response:
+    def get_voice(self, environ: Environ, voice: str) -> Reply:
         """The voice itself, whatever name it was called by."""
         return _json(self._synthesizer.catalogue.find(voice))
 
-    def list_audio_models(self) -> Response:
+    def list_audio_models(self, environ: Environ) -> Reply:
         """Models in the shape that Open WebUI reads."""
         return _json(AudioModelList([ModelId(name) for name in self._models]))
 
-    def list_models(self) -> Response:
+    def list_models(self, environ: Environ) -> Reply:
         """Models in OpenAI's shape."""
         return _json(ModelList([Model(name, _MODELS_SINCE) for name in self._models]))
 
-    def get_model(self, model: str) -> Response:
+    def get_model(self, environ: Environ, model: str) -> Reply:
         """One model."""
         if model not in self._models:
             raise _unknown_model(model, self._models)
@@ -259,49 +266,46 @@ class API:
 
     # --- operation ------------------------------------------------------------------------------
 
-    def health(self) -> Response:
+    def health(self, environ: Environ) -> Reply:
         """Everything, for people and dashboards."""
         report = self._service.health.report()
         status = 200 if report["status"] == "pass" else 503
-        return Response(_encode(report), status, content_type="application/health+json")
+        return _bytes(encode_json(report), "application/health+json", status)
 
-    def live(self) -> Response:
+    def live(self, environ: Environ) -> Reply:
         """For restarting a process that is stuck."""
         return _json(LiveBody())
 
-    def ready(self) -> Response:
+    def ready(self, environ: Environ) -> Reply:
         """For load balancers and deploys."""
         reasons = self._service.health.reasons()
         return _json(ReadyBody(not reasons, reasons), 200 if not reasons else 503)
 
-    def metrics(self) -> Response:
+    def metrics(self, environ: Environ) -> Reply:
         """In the text format that the scraper prefers."""
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(self._service.metrics.registry), content_type=content_type)
+        encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
+        return _bytes(encode(self._service.metrics.registry), content_type)
 
-    def openapi(self) -> Response:
+    def openapi(self, environ: Environ) -> Reply:
         """The OpenAPI 3.1 description of all this."""
-        return Response(_encode(openapi.document(self.endpoints)), mimetype="application/json")
+        return _json(openapi.document(self.endpoints))
 
-    def docs(self) -> Response:
+    def docs(self, environ: Environ) -> Reply:
         """The same for people, without any network."""
-        return Response(openapi.page(self.endpoints), mimetype="text/html")
+        return _bytes(openapi.page(self.endpoints).encode(), "text/html; charset=utf-8")
 
-    def home(self) -> Response:
+    def home(self, environ: Environ) -> Reply:
         """To the documentation."""
-        answer = redirect("/docs")
-        assert isinstance(answer, Response)  # nosec B101: for the type checker
-        return answer
+        return Reply(302, [("Location", "/docs"), ("Content-Length", "0")], b"")
 
     # --- helpers --------------------------------------------------------------------------------
 
-    def _read_body(self) -> bytes:
+    def _read_body(self, environ: Environ) -> bytes:
         """The body, of bounded size.
 
         Raises:
             UnsupportedMediaType, BodyTooLarge
         """
-        environ = request.environ
         kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
         if kind and kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType(
@@ -396,24 +400,28 @@ class _Events:
         except AutoVoiceError as error:
             # Too late for a status: an event says that this is not the whole.
             self._ended = True
-            detail = {
-                "message": error.message,
-                "type": error.type,
-                "param": error.param,
-                "code": error.code,
-            }
-            return _event({"type": "error", "error": detail})
+            return _event({"type": "error", "error": error_detail(error)})
 
     def close(self) -> None:
         self._answer.close()
 
 
 def _event(data: Dict[str, Any]) -> bytes:
-    return b"data: " + _encode(data) + b"\n\n"
+    return b"data: " + encode_json(data) + b"\n\n"
 
 
-def _json(data: Any, status: int = 200) -> Response:
-    return Response(_encode(data), status, mimetype="application/json")
+def _json(data: Any, status: int = 200) -> Reply:
+    return _bytes(encode_json(data), "application/json", status)
+
+
+def _bytes(body: bytes, content_type: str, status: int = 200) -> Reply:
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    return Reply(status, headers, body)
+
+
+def _query_string(environ: Environ) -> Dict[str, str]:
+    """The last value of each parameter."""
+    return dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
 
 
 def _query(kind: Type[msgspec.Struct]) -> Callable[[Dict[str, str]], Any]:
@@ -440,7 +448,7 @@ def _unknown_model(name: str, known: Tuple[str, ...]) -> ModelNotFound:
     return ModelNotFound(f"There is no model {shown!r}, only {', '.join(known)}.", param="model")
 
 
-def _gone_check(environ: Dict[str, Any]) -> Callable[[], bool]:
+def _gone_check(environ: Environ) -> Callable[[], bool]:
     """A function that tells whether the client has closed its connection."""
     connection: Optional[socket.socket] = environ.get("gunicorn.socket")
     if connection is None:  # another WSGI server, or a test's client

@@ -1,0 +1,44 @@
+"""An answer before it is Flask's or WSGI's."""
+
+import math
+from http.client import responses
+from typing import Any, Dict, Iterable, List, NamedTuple, Tuple, Union
+
+import msgspec
+
+from auto_voice.errors import AutoVoiceError
+
+encode_json = msgspec.json.Encoder().encode
+
+STATUS_LINES: Dict[int, str] = {code: f"{code} {phrase}" for code, phrase in responses.items()}
+STATUS_LINES[499] = "499 Client Closed Request"
+
+
+class Reply(NamedTuple):
+    """Status, headers and body of an answer."""
+
+    status: int
+    headers: List[Tuple[str, str]]
+    body: Union[bytes, Iterable[bytes]]
+    """If it has a ``close``, that is called in the end, whatever happens."""
+
+
+def error_detail(error: AutoVoiceError) -> Dict[str, Any]:
+    """What OpenAI's error shape has in its ``error``."""
+    return {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+
+
+def error_reply(error: AutoVoiceError) -> Reply:
+    """An error in OpenAI's shape."""
+    body = encode_json({"error": error_detail(error)})
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    if error.retry_after_s is not None:
+        headers.append(("Retry-After", str(math.ceil(error.retry_after_s))))
+    if error.status == 401:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    return Reply(error.status, headers, body)
