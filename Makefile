@@ -37,10 +37,11 @@ run: $(CORE) ## set up and start the server on port 5000
 	@exec $(BIN)/autovoice serve $(ARGS)
 
 # Make has its own ideas about "$" in a text; value keeps it as it was typed.
-say: export override TEXT := $(value TEXT)
-say: export override OUT := $(value OUT)
+export SAY_TEXT := $(value TEXT)
+export SAY_TO := $(value OUT)
+
 say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
-	@$(BIN)/autovoice say --output "$$OUT" $(ARGS) -- "$$TEXT"
+	@$(BIN)/autovoice say --output "$$SAY_TO" $(ARGS) -- "$$SAY_TEXT"
 
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
@@ -62,7 +63,7 @@ coverage: $(DEV) lint-tools ## say which lines no test reaches (htmlcov/ shows t
 	$(PY) -m coverage html --quiet
 	$(PY) -m coverage report
 
-lint: ## check formatting, style, types, security, Python 3.8 and the import directions
+lint: lint-tools ## check formatting, style, types, security, Python 3.8 and the import directions
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 
 $(LINTS): $(DEV) lint-tools

@@ -100,3 +100,17 @@ def test_flake8_and_black_agree_on_the_line():
     flake8 = configparser.ConfigParser()
     flake8.read(ROOT / ".flake8")
     assert flake8.getint("flake8", "max-line-length") == pyproject()["tool"]["black"]["line-length"]
+
+
+def test_the_map_shows_every_room():
+    """docs/architecture.md names each room of the package, and nothing that is gone."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    tree = re.findall(
+        r"^ +([\w./]+)", text[text.index("src/auto_voice/\n") :].split("config/")[0], re.M
+    )
+    package = ROOT / "src/auto_voice"
+    modules = {path.name for path in package.rglob("*.py")}
+    assert [name for name in tree if name.endswith(".py") and name not in modules] == []
+    rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    rooms |= {path.name for path in package.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert rooms - set(tree) == set()

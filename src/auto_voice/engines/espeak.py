@@ -23,7 +23,8 @@ _CHARS_UTF8, _SSML, _ENDPAUSE = 1, 0x10, 0x1000
 _RATE, _PITCH = 1, 3
 _EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
 
-_BUFFER_MS = 200
+_BUFFER_MS = 1000
+"""Of audio a callback: takes about 1 ms to fill, and few callbacks cost little."""
 _NORMAL_WPM = 175
 _SLOWEST_WPM, _FASTEST_WPM = 80, 700
 _NORMAL_PITCH = 50
@@ -67,6 +68,7 @@ class EspeakEngine(Engine):
 
     def __init__(self) -> None:
         self._selected: Optional[str] = None
+        self._parameters: Dict[int, int] = {}
         self._files: Dict[str, str] = {}
         self._preferred: Dict[str, Tuple[int, str]] = {}
         self._emitter: Optional[Emitter] = None
@@ -133,10 +135,10 @@ class EspeakEngine(Engine):
         self._select(utterance.voice)
         wpm = utterance.speed * _NORMAL_WPM
         stretched = wpm < _SLOWEST_WPM and self._can_stretch
-        self._library.espeak_SetParameter(_RATE, round(max(wpm, _SLOWEST_WPM)), 0)
+        self._set(_RATE, round(max(wpm, _SLOWEST_WPM)))
         # espeak-ng's pitch is an octave per 50 steps.
         pitch = round(_NORMAL_PITCH + 50 * math.log2(utterance.pitch))
-        self._library.espeak_SetParameter(_PITCH, min(max(pitch, 0), 99), 0)
+        self._set(_PITCH, min(max(pitch, 0), 99))
         self._state.reset()
         text = utterance.text.encode() + b"\x00"
         flags = _CHARS_UTF8
@@ -199,11 +201,19 @@ class EspeakEngine(Engine):
             file = self._files[base]
         except KeyError:
             raise EngineFailed(f"espeak-ng has no voice {base!r}") from None
-        # A voice that does not load leaves the library without one.
+        # A voice that does not load leaves the library without one, and one that does may bring
+        # a pace and a pitch of its own.
         self._selected = None
+        self._parameters.clear()
         if self._library.espeak_SetVoiceByName((file + plus + variant).encode()) != 0:
             raise EngineFailed(f"espeak-ng cannot load the voice {voice!r}")
         self._selected = voice
+
+    def _set(self, parameter: int, value: int) -> None:
+        # Setting the rate makes the library compute tables.
+        if self._parameters.get(parameter) != value:
+            self._library.espeak_SetParameter(parameter, value, 0)
+            self._parameters[parameter] = value
 
     def _list_voices(self) -> List[Voice]:
         voices: Dict[str, Voice] = {}

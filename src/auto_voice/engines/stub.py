@@ -24,7 +24,7 @@ GAP_S = 0.025
 
 
 def tone_hz(word: str) -> int:
-    """The frequency, in hertz, that a word sounds at: 200 + 10 × (sum of its code points mod 150)."""
+    """Hertz that a word sounds at: 200 + 10 × (sum of its code points mod 150)."""
     return 200 + 10 * (sum(map(ord, word)) % 150)
 
 
