@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Optional
 
+from auto_voice.audio.encoders import available
+from auto_voice.audio.pcm import silence
+from auto_voice.audio.resample import Resampler
 from auto_voice.engines.pool import Listener, WorkerPool
 from auto_voice.errors import SettingsError
 from auto_voice.monitoring.health import Health
@@ -23,6 +26,11 @@ class Service:
         self.synthesizer = synthesizer
         self.metrics = metrics
         self.health = health
+
+    def warm_up(self) -> None:
+        """Load what the first requests would otherwise wait for: codecs and the resampler."""
+        available()
+        Resampler(22_050, 24_000).push(silence(0.1, 22_050))
 
     def drain(self) -> None:
         """Take no new requests; those begun go on."""

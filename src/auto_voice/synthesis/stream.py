@@ -5,6 +5,7 @@ from collections import deque
 from typing import Callable, Deque, Generator, Iterator, Optional, Tuple
 
 from auto_voice.audio.encoders import encoder
+from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
 from auto_voice.engines.engine import Utterance, Voice
 from auto_voice.engines.job import Job
@@ -137,12 +138,12 @@ class SpeechStream:
                 self._count(job)
                 stats.characters = segment.end
                 if segment.paragraph_end and job.utterance.continues:
-                    pcm = resampler.push(_silence(PARAGRAPH_PAUSE_S, self._voice.sample_rate))
+                    pcm = resampler.push(silence(PARAGRAPH_PAUSE_S, self._voice.sample_rate))
                     total += len(pcm)
                     yield pcm
             pcm = resampler.flush()
             if not total and not pcm:
-                pcm = _silence(SILENT_ANSWER_S, self._rate)
+                pcm = silence(SILENT_ANSWER_S, self._rate)
             total += len(pcm)
             if pcm:
                 yield pcm
@@ -164,7 +165,3 @@ class SpeechStream:
         if not self._stats.compute_s:
             self._stats.queue_wait_s = job.started - job.submitted
         self._stats.compute_s += job.compute_s
-
-
-def _silence(seconds: float, sample_rate: int) -> bytes:
-    return bytes(2 * round(seconds * sample_rate))

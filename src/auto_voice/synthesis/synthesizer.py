@@ -3,15 +3,17 @@
 import hashlib
 import itertools
 import time
+from importlib import metadata
 from typing import Callable, Generator, Iterator, List, Mapping, Optional, Tuple
 
 import msgspec
 
+from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS, sample_rate_for
 from auto_voice.engines.engine import Description, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.engines.pool import WorkerPool
-from auto_voice.errors import AutoVoiceError, EmptyInput, EngineFailed, InputTooLong, InvalidRequest
+from auto_voice.errors import AutoVoiceError, EmptyInput, EngineFailed, InputTooLong
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
@@ -120,6 +122,8 @@ class Synthesizer:
         self._metrics = metrics
         self._catalogue: Optional[Catalogue] = None
         self._aliases: Mapping[str, str] = settings.aliases
+        # A cache on disk outlives upgrades; what an upgrade may change has to be in its keys.
+        self._versions = (__version__, metadata.version("av"), metadata.version("soxr"))
 
     @property
     def engine(self) -> Description:
@@ -191,11 +195,6 @@ class Synthesizer:
     def _begin(self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool]) -> Speech:
         self._check_text(request.text)
         voice = self.catalogue.find(request.voice)
-        if request.format not in FORMATS:
-            raise InvalidRequest(
-                f"There is no format {request.format!r}, only {', '.join(FORMATS)}.",
-                param="response_format",
-            )
         rate = sample_rate_for(request.format, voice.sample_rate, request.sample_rate)
         cut = segments(request.text, voice.language, MAX_SENTENCE_CHARS)
         head = list(itertools.islice(cut, 2))
@@ -240,7 +239,8 @@ class Synthesizer:
     ) -> Iterator[Segment]:
         """All segments: those looked at already and the rest; a second call starts over."""
         if head:
-            first, head[:] = tuple(head), []
+            first = iter(head[:])
+            head.clear()
             return itertools.chain(first, rest)
         return segments(text, language, MAX_SENTENCE_CHARS)
 
@@ -268,7 +268,7 @@ class Synthesizer:
     def _key(self, request: SpeechRequest, voice: Voice, rate: int) -> str:
         engine = self.engine
         identity = (
-            1,  # the layout of this key and everything after the engine: raise when they change
+            self._versions,
             engine.name,
             engine.version,
             voice.id,

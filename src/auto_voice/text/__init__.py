@@ -1,1 +1,1 @@
-"""Text."""
+"""What happens to text before an engine sees it."""

@@ -1,6 +1,7 @@
 """gunicorn with threads, made fit for speech: quick keep-alive, an honest drain."""
 
 import gc
+import logging
 import select
 import socket
 import struct
@@ -15,6 +16,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from auto_voice.bootstrap import Service, build
 from auto_voice.settings import Settings
 from auto_voice.web.app import create_app
+
+log = logging.getLogger(__name__)
 
 SPARE_THREADS = 32
 """Threads beyond those that speech can take, for health, metrics, listings and refusals."""
@@ -138,12 +141,20 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the worker process."""
         self.service = build(self.settings)
         app = create_app(self.service)
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         # What has been made so far lives as long as the process: the garbage collector need not
         # look at it again, and not after every few hundred objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         return app
+
+    def _warm_up(self) -> None:
+        try:
+            self.service.synthesizer.catalogue  # being ready comes first
+            self.service.warm_up()
+        except Exception:
+            log.exception("warming up failed")  # requests that need it will say so, too
 
     def _close(self) -> None:
         service = getattr(self, "service", None)
