@@ -1,5 +1,7 @@
 """One utterance on its way through a worker, and what comes out of it."""
 
+from __future__ import annotations
+
 import queue
 import threading
 import time

@@ -5,6 +5,8 @@ and starts it anew when it dies. Threads never wait for a client: what a worker
 says goes into the job's own queue, so a slow reader holds nobody up.
 """
 
+from __future__ import annotations
+
 import logging
 import queue
 import threading

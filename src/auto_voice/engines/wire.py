@@ -41,6 +41,7 @@ SHARED_BYTES = 8 << 20
 
 _HEADER = struct.Struct("<II")
 _MAX_PAYLOAD = 1 << 28
+_RECEIVE_BYTES = 1 << 16
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -65,48 +66,54 @@ def shared_memory() -> int:
     return descriptor
 
 
-def send(connection: socket.socket, kind: int, payload: bytes = b"") -> None:
-    """Send one message, whole.
+class Connection:
+    """One end of the socket between a server and a worker. Used by one thread at a time."""
 
-    Raises:
-        ConnectionLost: the other process is gone.
-    """
-    try:
-        sent = connection.sendmsg((_HEADER.pack(kind, len(payload)), payload))
-        rest = memoryview(payload)[max(0, sent - _HEADER.size) :]
-        if sent < _HEADER.size:
-            raise ConnectionLost("a header was cut")
-        if rest:
-            connection.sendall(rest)
-    except OSError as error:
-        raise ConnectionLost(str(error)) from None
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
+        self._received = b""
 
+    def send(self, kind: int, payload: bytes = b"") -> None:
+        """Send one message, whole.
 
-def receive(connection: socket.socket) -> Tuple[int, bytes]:
-    """Wait for one message.
+        Raises:
+            ConnectionLost: the other process is gone.
+        """
+        try:
+            self.socket.sendall(_HEADER.pack(kind, len(payload)) + payload)
+        except OSError as error:
+            raise ConnectionLost(str(error)) from None
 
-    Raises:
-        ConnectionLost: the other process is gone.
-        TimeoutError: nothing came within the socket's own receive timeout.
-    """
-    kind, length = _HEADER.unpack(_exactly(connection, _HEADER.size))
-    if length > _MAX_PAYLOAD:
-        raise ConnectionLost("a header is broken")
-    return kind, _exactly(connection, length) if length else b""
+    def receive(self) -> Tuple[int, bytes]:
+        """Wait for one message.
 
+        Most messages come whole with the first system call. What had come of a
+        message is kept where the rest of it is late.
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    try:
-        data = connection.recv(count, socket.MSG_WAITALL)
-        while 0 < len(data) < count:  # a signal or a timeout may cut MSG_WAITALL short
-            more = connection.recv(count - len(data), socket.MSG_WAITALL)
+        Raises:
+            ConnectionLost: the other process is gone.
+            TimeoutError: nothing came within the socket's own receive timeout.
+        """
+        while True:
+            data = self._received
+            if len(data) >= _HEADER.size:
+                kind, length = _HEADER.unpack_from(data)
+                if length > _MAX_PAYLOAD:
+                    raise ConnectionLost("a header is broken")
+                end = _HEADER.size + length
+                if len(data) >= end:
+                    self._received = data[end:]
+                    return kind, data[_HEADER.size : end]
+            try:
+                more = self.socket.recv(_RECEIVE_BYTES)
+            except (BlockingIOError, socket.timeout):
+                raise TimeoutError from None
+            except OSError as error:
+                raise ConnectionLost(str(error)) from None
             if not more:
-                break
-            data += more
-    except (BlockingIOError, socket.timeout):
-        raise TimeoutError from None
-    except OSError as error:
-        raise ConnectionLost(str(error)) from None
-    if len(data) < count:
-        raise ConnectionLost("end of stream")
-    return data
+                raise ConnectionLost("end of stream")
+            self._received = data + more
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()

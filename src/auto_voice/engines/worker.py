@@ -26,14 +26,14 @@ FLUSH_S = 0.005
 class SharedEmitter:
     """Puts what the engine emits where the server can read it."""
 
-    def __init__(self, connection: socket.socket, memory: mmap.mmap) -> None:
+    def __init__(self, connection: wire.Connection, memory: mmap.mmap) -> None:
         self._connection = connection
         self._memory = memory
         self._told = self._end = 0
         self._flushed = 0.0
         self._cancelled = False
         self._poll = select.poll()
-        self._poll.register(connection, select.POLLIN)
+        self._poll.register(connection.socket, select.POLLIN)
 
     def start(self) -> None:
         """Begin an utterance. The server has copied all samples of the one before."""
@@ -47,7 +47,7 @@ class SharedEmitter:
         end = self._end + len(pcm)
         if end > len(self._memory):
             self._tell(wire.AUDIO)
-            wire.send(self._connection, wire.OVERFLOW, bytes(pcm))
+            self._connection.send(wire.OVERFLOW, bytes(pcm))
         else:
             self._memory[self._end : end] = pcm
             self._end = end
@@ -56,14 +56,14 @@ class SharedEmitter:
             self._flushed = now
             # While an utterance is under way the server has nothing else to say than CANCEL.
             if self._poll.poll(0):
-                wire.receive(self._connection)
+                self._connection.receive()
                 self._cancelled = True
                 return False
             self._tell(wire.AUDIO)
         return True
 
     def word(self, word: Word) -> None:
-        wire.send(self._connection, wire.WORD, msgspec.msgpack.encode(word))
+        self._connection.send(wire.WORD, msgspec.msgpack.encode(word))
 
     def finish(self) -> None:
         """End an utterance that went well."""
@@ -71,11 +71,11 @@ class SharedEmitter:
 
     def _tell(self, kind: int) -> None:
         if self._end > self._told or kind == wire.LAST_AUDIO:
-            wire.send(self._connection, kind, wire.SPAN.pack(self._told, self._end))
+            self._connection.send(kind, wire.SPAN.pack(self._told, self._end))
             self._told = self._end
 
 
-def serve(connection: socket.socket, memory: mmap.mmap, engine_name: str) -> None:
+def serve(connection: wire.Connection, memory: mmap.mmap, engine_name: str) -> None:
     """Load the engine and speak whatever the server sends, until it hangs up.
 
     Raises:
@@ -86,13 +86,13 @@ def serve(connection: socket.socket, memory: mmap.mmap, engine_name: str) -> Non
         engine.load()
         hello = msgspec.json.encode(describe(engine))
     except Exception as error:
-        wire.send(connection, wire.FAILED, _failure(error))
+        connection.send(wire.FAILED, _failure(error))
         return
-    wire.send(connection, wire.HELLO, hello)
+    connection.send(wire.HELLO, hello)
     emitter = SharedEmitter(connection, memory)
     decoder = msgspec.msgpack.Decoder(Utterance)
     while True:
-        kind, payload = wire.receive(connection)
+        kind, payload = connection.receive()
         if kind != wire.SPEAK:
             continue  # a CANCEL that came after the utterance's end
         emitter.start()
@@ -103,7 +103,7 @@ def serve(connection: socket.socket, memory: mmap.mmap, engine_name: str) -> Non
         except Exception as error:
             if not isinstance(error, AutoVoiceError):
                 logging.getLogger(__name__).exception("the engine failed")
-            wire.send(connection, wire.FAILED, _failure(error))
+            connection.send(wire.FAILED, _failure(error))
         else:
             emitter.finish()
 
@@ -122,7 +122,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(niceness)
-    connection = socket.socket(fileno=descriptor)
+    connection = wire.Connection(socket.socket(fileno=descriptor))
     memory = mmap.mmap(shared, wire.SHARED_BYTES)
     os.close(shared)
     try:

@@ -5,6 +5,8 @@ first makes it, and the others take it from the shared list. So a request that
 is left by its client, or read slowly, holds none of the others up.
 """
 
+from __future__ import annotations
+
 import logging
 import threading
 from typing import Callable, Dict, Generator, Iterator, List, Optional, Tuple

@@ -1,5 +1,7 @@
 """One text's way to encoded audio, piece by piece."""
 
+from __future__ import annotations
+
 import time
 from collections import deque
 from typing import Callable, Deque, Generator, Iterator, Optional, Tuple

@@ -1,10 +1,12 @@
 """The one call that every protocol translates to: `Synthesizer.speak`."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import time
 from importlib import metadata
-from typing import Callable, Generator, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 import msgspec
 
@@ -318,8 +320,9 @@ class _Primed:
         return first if first else next(self._rest)
 
     def close(self) -> None:
-        if isinstance(self._rest, Generator):
-            self._rest.close()
+        close = getattr(self._rest, "close", None)
+        if close is not None:
+            close()
 
 
 def outcome_of(error: AutoVoiceError) -> str:

@@ -7,10 +7,11 @@ import socket
 import struct
 import sys
 import threading
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from auto_voice.bootstrap import Service, build
@@ -46,8 +47,15 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         self._lingering = threading.BoundedSemaphore(max(1, self.cfg.threads // 2))
         self._drain_begun = False
 
+    def init_process(self) -> None:
+        """Called by gunicorn in the worker process; serves until the end."""
+        self.cfg = _Snapshot(self.cfg)
+        super().init_process()
+
     def handle(self, conn: Any) -> Any:
         """Serve requests of one connection; gunicorn calls this in a pool's thread."""
+        if conn.parser is None and type(conn.sock) is socket.socket:
+            conn.sock = _Socket.of(conn.sock)
         sock: socket.socket = conn.sock
         for option, seconds in (
             (socket.SO_RCVTIMEO, READ_TIMEOUT_S),
@@ -84,6 +92,93 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             super(SpeechWorker, self).handle_exit(sig, None)
 
         threading.Thread(target=drain, name="drain", daemon=True).start()
+
+
+class _Socket(socket.socket):
+    """A socket that stays blocking, with the kernel's own timeouts.
+
+    gunicorn sets the timeout four times in each request, to what it was. Each
+    time is a system call during which another thread may take the interpreter,
+    and under load that is a thread switch.
+    """
+
+    @classmethod
+    def of(cls, sock: socket.socket) -> "_Socket":
+        """The same connection; ``sock`` itself is of no more use."""
+        return cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+
+    def settimeout(self, value: Optional[float]) -> None:
+        """Only between blocking and non-blocking; `READ_TIMEOUT_S` bounds each read anyway."""
+        blocking = value != 0.0
+        if blocking != (self.gettimeout() != 0.0):
+            super().settimeout(None if blocking else 0.0)
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(None if flag else 0.0)
+
+
+class _Snapshot:
+    """gunicorn's configuration with every value as a plain attribute.
+
+    gunicorn looks some twenty settings up in each request, and in its own
+    object that takes two calls of Python each.
+    """
+
+    def __init__(self, cfg: Any) -> None:
+        self._cfg = cfg
+        for name, setting in cfg.settings.items():
+            setattr(self, name, setting.get())
+        self.is_ssl = cfg.is_ssl
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cfg, name)
+
+
+class _OneWrite:
+    """A socket that sends an answer's headers together with the beginning of its body.
+
+    One system call less here, and one wake-up less for the client.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.held = b""
+
+    def sendall(self, data: bytes) -> None:
+        held, self.held = self.held, b""
+        if not held:
+            self._sock.sendall(data)
+            return
+        sent = self._sock.sendmsg((held, data))
+        if sent < len(held):
+            self._sock.sendall(held[sent:])
+            sent = len(held)
+        if sent < len(held) + len(data):
+            self._sock.sendall(memoryview(data)[sent - len(held) :])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Response(wsgi.Response):  # type: ignore[misc]
+    """gunicorn's response, which would send headers and body one after the other."""
+
+    def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
+        super().__init__(req, _OneWrite(sock), cfg)
+
+    def send_headers(self) -> None:
+        if not self.headers_sent:
+            lines = [*self.default_headers(), *(f"{k}: {v}\r\n" for k, v in self.headers), "\r\n"]
+            self.sock.held = "".join(lines).encode("latin-1")
+            self.headers_sent = True
+
+    def close(self) -> None:
+        super().close()
+        if self.sock.held:  # there was no body
+            self.sock.sendall(b"")
+
+
+wsgi.Response = _Response  # `wsgi.create`, which makes them, has no other way to be told
 
 
 class _Logger(Logger):  # type: ignore[misc]
