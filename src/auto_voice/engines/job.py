@@ -5,19 +5,31 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Iterator, List, Optional, Tuple, Union
+from typing import Callable, Iterator, List, Optional, Tuple, Union
+
+from typing_extensions import Protocol
 
 from auto_voice.engines.engine import Utterance, Word
 from auto_voice.errors import AutoVoiceError, Cancelled, DeadlineExceeded
-
-if TYPE_CHECKING:
-    from auto_voice.engines.pool import Slot
 
 POLL_S = 0.25
 """How often a waiting request looks whether its client is still there."""
 
 IsGone = Callable[[], bool]
 _Item = Union[Tuple[bytes, bool], AutoVoiceError]
+
+
+class Worker(Protocol):
+    """A worker that is free for one job."""
+
+    def give(self, job: Job) -> None:
+        """Do the job in a thread of the worker's own."""
+
+    def lend(self, job: Job, is_gone: IsGone) -> None:
+        """Do the job in the calling thread."""
+
+    def give_back(self) -> None:
+        """The job does not want it any more."""
 
 
 class Job:
@@ -55,20 +67,20 @@ class Job:
         self._out: "queue.SimpleQueue[_Item]" = queue.SimpleQueue()
         self._turn = threading.Lock()
         self._turn.acquire()
-        self._slot: Optional["Slot"] = None
+        self._worker: Optional[Worker] = None
 
     @property
     def expired(self) -> bool:
         """Whether it is too late to begin."""
         return time.monotonic() > (self._end_by if self.started else self._start_by)
 
-    def assign(self, slot: "Slot") -> None:
+    def assign(self, worker: Worker) -> None:
         """A worker is there for this job."""
         if self.direct:
-            self._slot = slot
+            self._worker = worker
             self._turn.release()
         else:
-            slot.give(self)
+            worker.give(self)
 
     def begin(self) -> None:
         """A worker begins (again)."""
@@ -145,16 +157,16 @@ class Job:
         while not self._done:
             while not self._turn.acquire(timeout=POLL_S):
                 self._check_waiting(is_gone)
-            slot, self._slot = self._slot, None
-            if slot is None:
+            worker, self._worker = self._worker, None
+            if worker is None:
                 return  # failed without a worker
-            slot.lend(self, is_gone)
+            worker.lend(self, is_gone)
 
     def _check_waiting(self, is_gone: IsGone) -> None:
         try:
             self.check(is_gone)
         except AutoVoiceError:
             # A worker may have been assigned in this very moment; `cancelled` stops later ones.
-            if self._turn.acquire(blocking=False) and self._slot is not None:
-                self._slot.give_back()
+            if self._turn.acquire(blocking=False) and self._worker is not None:
+                self._worker.give_back()
             raise

@@ -33,7 +33,8 @@ _OWN = {
     """,
     "it": """
         sig sigg sig.ra sig.na dott dott.ssa avv ing arch geom rag on sen spett egr gent ecc es
-        pag pagg cap art fig prov tel v.le p.zza gen genn febbr apr magg giu lug ago sett ott nov dic
+        pag pagg cap art fig prov tel v.le p.zza gen genn febbr apr magg giu lug ago sett ott nov
+        dic
     """,
     "pt": """
         sr sra srs sras srta dra profa eng arq av r pç art pág págs séc núm tel ex aprox

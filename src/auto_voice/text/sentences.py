@@ -139,7 +139,7 @@ class _Cutter:
             return may_end_sentence(token) and not following.islower() and following.isalpha()
         if _INITIAL.fullmatch(token):
             # J. R. R. Tolkien, but: It was I.
-            return token == "i" or (len(token) > 1 and not following.islower())
+            return token in {"i"} or (len(token) > 1 and not following.islower())
         return not (match.group("close") and following.islower())
 
     def _forced(self, start: int, limit: int) -> int:

@@ -1,30 +1,20 @@
 """REST: each endpoint translates HTTP to one call and back."""
 
-import base64
-import errno
-import re
-import socket
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, Type
-from urllib.parse import parse_qsl
+from typing import Any, Callable, Dict, Tuple, Type
 
 import msgspec
 from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
 from auto_voice.engines.engine import Voice
-from auto_voice.errors import (
-    AutoVoiceError,
-    BodyTooLarge,
-    Cancelled,
-    InvalidJSON,
-    InvalidRequest,
-    ModelNotFound,
-    UnsupportedMediaType,
-)
-from auto_voice.synthesis.synthesizer import Speech, SpeechRequest
+from auto_voice.errors import ModelNotFound
+from auto_voice.synthesis.synthesizer import SpeechRequest
 from auto_voice.web import openapi
+from auto_voice.web.answer import Answer, Events
+from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
+from auto_voice.web.incoming import Environ, gone_check, query_string, read_body, validated
 from auto_voice.web.observe import FACTS
-from auto_voice.web.reply import Reply, encode_json, error_detail
+from auto_voice.web.reply import Reply, encode_json
 from auto_voice.web.schemas import (
     AudioModelList,
     ErrorBody,
@@ -39,44 +29,13 @@ from auto_voice.web.schemas import (
     VoicesQuery,
 )
 
-Environ = Dict[str, Any]
-"""WSGI's."""
-
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names for the default model."""
 _MODELS_SINCE = 1_700_000_000
-TOKENS_PER_AUDIO_SECOND = 20
-"""How usage is counted in server-sent events, as OpenAI's speech models roughly do."""
 
 SPEECH_PATH = "/v1/audio/speech"
 
 _decode_speech = msgspec.json.Decoder(SpeechBody).decode
-_FIELD = re.compile(r" - at `\$\.(\w+)")
-_MISSING = re.compile(r"missing required field `(\w+)`")
-
-
-class Endpoint(NamedTuple):
-    """A route, and all that its documentation needs."""
-
-    method: str
-    path: str
-    """Flask's rule."""
-    function: Callable[..., Reply]
-    """Takes the WSGI environment and the path's parameters."""
-    summary: str
-    answers: Dict[int, Any]
-    """Status to schema type, or to a content type with raw bytes."""
-    body: Optional[Type[msgspec.Struct]] = None
-    query: Optional[Type[msgspec.Struct]] = None
-    public: bool = False
-    """Whether it never needs a key."""
-    listing: bool = False
-    """Whether it needs no key while listings are public."""
-
-    @property
-    def name(self) -> str:
-        """Flask's endpoint name and OpenAPI's operationId."""
-        return self.function.__name__
 
 
 class API:
@@ -94,7 +53,7 @@ class API:
                 self.create_speech,
                 "Speak a text",
                 {
-                    200: openapi.AUDIO,
+                    200: AUDIO,
                     400: ErrorBody,
                     401: ErrorBody,
                     404: ErrorBody,
@@ -176,7 +135,7 @@ class API:
                 "/metrics",
                 self.metrics,
                 "Prometheus metrics",
-                {200: openapi.TEXT},
+                {200: TEXT},
                 public=True,
             ),
             Endpoint(
@@ -187,15 +146,15 @@ class API:
                 {200: Dict[str, Any]},
                 public=True,
             ),
-            Endpoint("GET", "/docs", self.docs, "This page", {200: openapi.HTML}, public=True),
-            Endpoint("GET", "/", self.home, "Leads to /docs", {302: openapi.HTML}, public=True),
+            Endpoint("GET", "/docs", self.docs, "This page", {200: HTML}, public=True),
+            Endpoint("GET", "/", self.home, "Leads to /docs", {302: HTML}, public=True),
         )
 
     # --- speech ---------------------------------------------------------------------------------
 
     def create_speech(self, environ: Environ) -> Reply:
         """Speak a text; the answer streams while later sentences are being spoken."""
-        body = _validated(_decode_speech, self._read_body(environ))
+        body = validated(_decode_speech, read_body(environ, self._body_limit))
         if body.model not in self._models:
             raise _unknown_model(body.model, self._models)
         events = body.stream_format == "sse"
@@ -207,10 +166,10 @@ class API:
                 speed=body.speed,
                 sample_rate=body.sample_rate,
             ),
-            is_gone=_gone_check(environ),
+            is_gone=gone_check(environ),
             transport="sse" if events else "http",
         )
-        answer = _Answer(speech, environ[FACTS], len(body.input), events)
+        answer = Answer(speech, environ[FACTS], len(body.input), events)
         headers = [
             ("X-Cache", speech.cache),
             ("X-Voice", speech.voice.id),
@@ -218,7 +177,7 @@ class API:
         ]
         if events:
             headers += [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
-            return Reply(200, headers, _Events(answer, len(body.input.split())))
+            return Reply(200, headers, Events(answer, len(body.input.split())))
         headers.append(("Content-Type", speech.format.content_type))
         if not speech.whole:
             return Reply(200, headers, answer)
@@ -236,7 +195,7 @@ class API:
 
     def list_voices(self, environ: Environ) -> Reply:
         """Voices in the order of their ids."""
-        query = _validated(_query(VoicesQuery), _query_string(environ))
+        query = validated(_query(VoicesQuery), query_string(environ))
         voices = self._synthesizer.catalogue.list(
             language=query.language,
             gender=query.gender,
@@ -298,117 +257,6 @@ class API:
         """To the documentation."""
         return Reply(302, [("Location", "/docs"), ("Content-Length", "0")], b"")
 
-    # --- helpers --------------------------------------------------------------------------------
-
-    def _read_body(self, environ: Environ) -> bytes:
-        """The body, of bounded size.
-
-        Raises:
-            UnsupportedMediaType, BodyTooLarge
-        """
-        kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        if kind and kind != "application/json" and not kind.endswith("+json"):
-            raise UnsupportedMediaType(
-                "Send the body as JSON, with the header 'Content-Type: application/json'."
-            )
-        limit = self._body_limit
-        length = environ.get("CONTENT_LENGTH")
-        if length and length.isascii() and length.isdigit():
-            if int(length) > limit:
-                raise BodyTooLarge(f"The body has {length} bytes; this server accepts {limit}.")
-            data: bytes = environ["wsgi.input"].read(int(length))
-            return data
-        # Without a length the server ends the stream itself, as chunked bodies are sent.
-        if not environ.get("wsgi.input_terminated"):
-            return b""
-        data = environ["wsgi.input"].read(limit + 1)
-        if len(data) > limit:
-            raise BodyTooLarge(f"The body is larger than {limit} bytes.")
-        return data
-
-
-class _Answer:
-    """A speech's bytes for the WSGI server; accounts for what was sent."""
-
-    def __init__(
-        self, speech: Speech, facts: Dict[str, Any], characters: int, events: bool
-    ) -> None:
-        self.speech = speech
-        self._events = events
-        self._facts = facts
-        self._characters = characters
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            return next(self.speech)
-        except AutoVoiceError as error:
-            if self._events:
-                raise
-            # Too late for a status. This error makes the WSGI server hang up without the closing
-            # chunk, so that the client notices that audio is missing.
-            self._facts["error"] = error.code
-            raise BrokenPipeError(errno.EPIPE, error.message) from None
-
-    def close(self) -> None:
-        speech = self.speech
-        speech.close()
-        stats = speech.stats
-        self._facts.update(
-            engine=speech.voice.engine,
-            voice=speech.voice.id,
-            format=speech.format.name,
-            characters=self._characters,
-            audio_s=round(speech.made.audio_s, 3),
-            cache=speech.cache,
-            outcome=speech.outcome,
-            queue_wait_ms=round(1e3 * stats.queue_wait_s, 3),
-            first_audio_ms=round(1e3 * (stats.first_audio_s or 0.0), 3),
-        )
-
-
-class _Events:
-    """A speech as server-sent events."""
-
-    def __init__(self, answer: _Answer, words: int) -> None:
-        self._answer = answer
-        self._input_tokens = words
-        self._ended = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        try:
-            audio = base64.b64encode(next(self._answer)).decode()
-            return _event({"type": "speech.audio.delta", "audio": audio})
-        except StopIteration:
-            self._ended = True
-            made = round(self._answer.speech.made.audio_s * TOKENS_PER_AUDIO_SECOND)
-            usage = {
-                "input_tokens": self._input_tokens,
-                "output_tokens": made,
-                "total_tokens": self._input_tokens + made,
-            }
-            return _event({"type": "speech.audio.done", "usage": usage})
-        except Cancelled:
-            raise
-        except AutoVoiceError as error:
-            # Too late for a status: an event says that this is not the whole.
-            self._ended = True
-            return _event({"type": "error", "error": error_detail(error)})
-
-    def close(self) -> None:
-        self._answer.close()
-
-
-def _event(data: Dict[str, Any]) -> bytes:
-    return b"data: " + encode_json(data) + b"\n\n"
-
 
 def _json(data: Any, status: int = 200) -> Reply:
     return _bytes(encode_json(data), "application/json", status)
@@ -419,47 +267,10 @@ def _bytes(body: bytes, content_type: str, status: int = 200) -> Reply:
     return Reply(status, headers, body)
 
 
-def _query_string(environ: Environ) -> Dict[str, str]:
-    """The last value of each parameter."""
-    return dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-
-
 def _query(kind: Type[msgspec.Struct]) -> Callable[[Dict[str, str]], Any]:
     return lambda values: msgspec.convert(values, kind, strict=False)
-
-
-def _validated(decode: Callable[[Any], Any], data: Any) -> Any:
-    """``decode(data)``, with a clear error that names the field."""
-    try:
-        return decode(data)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        found = _FIELD.search(message) or _MISSING.search(message)
-        param = found.group(1) if found else None
-        raise InvalidRequest(message.replace("`$.", "`"), param=param) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidJSON(f"The body is not valid JSON: {error}") from None
-    except RecursionError:
-        raise InvalidJSON("The body is nested too deeply.") from None
 
 
 def _unknown_model(name: str, known: Tuple[str, ...]) -> ModelNotFound:
     shown = name if len(name) <= 60 else name[:60] + "…"
     return ModelNotFound(f"There is no model {shown!r}, only {', '.join(known)}.", param="model")
-
-
-def _gone_check(environ: Environ) -> Callable[[], bool]:
-    """A function that tells whether the client has closed its connection."""
-    connection: Optional[socket.socket] = environ.get("gunicorn.socket")
-    if connection is None:  # another WSGI server, or a test's client
-        return lambda: False
-
-    def gone() -> bool:
-        try:
-            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            return False
-        except (OSError, ValueError):
-            return True
-
-    return gone

@@ -2,21 +2,14 @@
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List
 
 import msgspec
 from flask import render_template
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
-
-if TYPE_CHECKING:
-    from auto_voice.web.api import Endpoint
-
-AUDIO = "audio"
-"""Stands for an answer that is audio in the format asked for, or server-sent events."""
-TEXT = "text/plain"
-HTML = "text/html"
+from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
 
 _RAW = (AUDIO, TEXT, HTML)
 _PARAMETER = re.compile(r"<(\w+)>")
@@ -37,7 +30,7 @@ _WHAT = {
 }
 
 
-def document(endpoints: Iterable["Endpoint"]) -> Dict[str, Any]:
+def document(endpoints: Iterable[Endpoint]) -> Dict[str, Any]:
     """The whole description as JSON types."""
     endpoints = tuple(endpoints)
     schemas, components = _schemas(endpoints)
@@ -69,7 +62,7 @@ def document(endpoints: Iterable["Endpoint"]) -> Dict[str, Any]:
     }
 
 
-def page(endpoints: Iterable["Endpoint"]) -> str:
+def page(endpoints: Iterable[Endpoint]) -> str:
     """The same description as an HTML page that needs nothing from elsewhere."""
     described = document(endpoints)
     components = described["components"]["schemas"]
@@ -92,7 +85,7 @@ def page(endpoints: Iterable["Endpoint"]) -> str:
     return render_template("docs.html", document=described, resolve=resolve, kind=kind)
 
 
-def _schemas(endpoints: Iterable["Endpoint"]) -> "tuple[Dict[Any, Any], Dict[str, Any]]":
+def _schemas(endpoints: Iterable[Endpoint]) -> "tuple[Dict[Any, Any], Dict[str, Any]]":
     types: List[Any] = []
     for endpoint in endpoints:
         for kind in (*endpoint.answers.values(), endpoint.body, endpoint.query):
@@ -102,7 +95,7 @@ def _schemas(endpoints: Iterable["Endpoint"]) -> "tuple[Dict[Any, Any], Dict[str
     return dict(zip(map(repr, types), made)), components
 
 
-def _operation(endpoint: "Endpoint", schemas: Dict[Any, Any]) -> Dict[str, Any]:
+def _operation(endpoint: Endpoint, schemas: Dict[Any, Any]) -> Dict[str, Any]:
     operation: Dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,

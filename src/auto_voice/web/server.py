@@ -41,6 +41,8 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
     answered (readiness with 503), and only then closes the listener.
     """
 
+    cfg: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Half of the threads at most wait for requests that may never come.
@@ -162,6 +164,8 @@ class _OneWrite:
 
 class _Response(wsgi.Response):  # type: ignore[misc]
     """gunicorn's response, which would send headers and body one after the other."""
+
+    headers_sent: bool
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         super().__init__(req, _OneWrite(sock), cfg)

@@ -1,0 +1,36 @@
+"""A route, with all that its documentation needs."""
+
+from typing import Any, Callable, Dict, NamedTuple, Optional, Type
+
+import msgspec
+
+from auto_voice.web.reply import Reply
+
+AUDIO = "audio"
+"""Stands for an answer that is audio in the format asked for, or server-sent events."""
+TEXT = "text/plain"
+HTML = "text/html"
+
+
+class Endpoint(NamedTuple):
+    """A route, and all that its documentation needs."""
+
+    method: str
+    path: str
+    """Flask's rule."""
+    function: Callable[..., Reply]
+    """Takes the WSGI environment and the path's parameters."""
+    summary: str
+    answers: Dict[int, Any]
+    """Status to schema type, or to a content type with raw bytes."""
+    body: Optional[Type[msgspec.Struct]] = None
+    query: Optional[Type[msgspec.Struct]] = None
+    public: bool = False
+    """Whether it never needs a key."""
+    listing: bool = False
+    """Whether it needs no key while listings are public."""
+
+    @property
+    def name(self) -> str:
+        """Flask's endpoint name and OpenAPI's operationId."""
+        return self.function.__name__

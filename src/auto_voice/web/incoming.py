@@ -1,0 +1,79 @@
+"""What comes from a client, read and validated within limits."""
+
+import re
+import socket
+from typing import Any, Callable, Dict, Optional
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from auto_voice.errors import BodyTooLarge, InvalidJSON, InvalidRequest, UnsupportedMediaType
+
+Environ = Dict[str, Any]
+"""WSGI's."""
+
+_FIELD = re.compile(r" - at `\$\.(\w+)")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+def read_body(environ: Environ, limit: int) -> bytes:
+    """The body, of at most ``limit`` bytes.
+
+    Raises:
+        UnsupportedMediaType, BodyTooLarge
+    """
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMediaType(
+            "Send the body as JSON, with the header 'Content-Type: application/json'."
+        )
+    length = environ.get("CONTENT_LENGTH")
+    if length and length.isascii() and length.isdigit():
+        if len(length) > 18 or int(length) > limit:
+            raise BodyTooLarge(f"The body has {length[:18]} bytes; this server accepts {limit}.")
+        data: bytes = environ["wsgi.input"].read(int(length))
+        return data
+    # Without a length the server ends the stream itself, as chunked bodies are sent.
+    if not environ.get("wsgi.input_terminated"):
+        return b""
+    data = environ["wsgi.input"].read(limit + 1)
+    if len(data) > limit:
+        raise BodyTooLarge(f"The body is larger than {limit} bytes.")
+    return data
+
+
+def query_string(environ: Environ) -> Dict[str, str]:
+    """The last value of each parameter."""
+    return dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+
+
+def validated(decode: Callable[[Any], Any], data: Any) -> Any:
+    """``decode(data)``, with a clear error that names the field."""
+    try:
+        return decode(data)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        found = _FIELD.search(message) or _MISSING.search(message)
+        param = found.group(1) if found else None
+        raise InvalidRequest(message.replace("`$.", "`"), param=param) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJSON(f"The body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InvalidJSON("The body is nested too deeply.") from None
+
+
+def gone_check(environ: Environ) -> Callable[[], bool]:
+    """A function that tells whether the client has closed its connection."""
+    connection: Optional[socket.socket] = environ.get("gunicorn.socket")
+    if connection is None:  # another WSGI server, or a test's client
+        return lambda: False
+
+    def gone() -> bool:
+        try:
+            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except (OSError, ValueError):
+            return True
+
+    return gone
