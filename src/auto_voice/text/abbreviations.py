@@ -7,15 +7,15 @@ texts mix them: a German text has its "Dr." and an English one its "Müller".
 from typing import Dict, FrozenSet
 
 _COMMON = """
-    dr prof mr mrs ms st jr sr vs cf ca etc inc ltd co corp no nr vol fig pp p al ed eds
+    dr prof mr mrs ms st jr sr vs cf ca etc inc ltd co corp nr vol pp p al ed eds
     tel e.g i.e a.m p.m u.s u.k u.s.a u.n d.c ph.d b.a m.a b.sc m.sc p.s n.b
 """
 _OWN = {
     "en": """
         mt ft capt cpt col gen lt maj sgt adm hon rev gov sen rep pres supt messrs mmes
-        jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri sat sun
+        jan feb apr jun jul aug sep sept oct nov dec tue tues thu thurs fri
         approx dept est est'd min max misc univ assn bros ave blvd rd hwy apt ch chap sec para
-        viz ibid op cit oz lb lbs ft sq cu in
+        viz ibid op cit oz lbs ft
     """,
     "de": """
         bzw z.b d.h u.a u.ä o.ä usw usf z.t i.d.r v.a s.o s.u ggf evtl vgl bspw sog inkl exkl zzgl
@@ -60,10 +60,13 @@ _OWN = {
 _ALIASES = {"no": "nb", "nn": "nb", "sk": "cs", "gl": "pt", "ca": "es", "uk": "ru", "be": "ru"}
 
 _MAY_END = frozenset("""
-    etc inc ltd co corp jr sr a.m p.m u.s u.k u.s.a u.n d.c ph.d b.a m.a b.sc m.sc al usw usf
+    etc inc ltd co corp jr a.m p.m u.s u.k u.s.a u.n d.c ph.d b.a m.a b.sc m.sc al usw usf
     bzw ecc enz itd itp atd apod osv ee.uu r г гг n.chr v.chr j.-c zł руб коп m.m m.fl
     """.split())
 """Abbreviations after which a capital letter does begin a new sentence."""
+
+BEFORE_NUMBERS = frozenset("no nos fig figs art abs bd núm núms sec ch in sat sun mar mon".split())
+"""Ordinary words that are abbreviations where a number follows: No. 5, Fig. 3, Mar. 4."""
 
 NUMBER_DOT_LANGUAGES = frozenset(
     "de da nb nn no fi cs sk pl hu hr sl sr bs et lv is fo tr lb eu".split()

@@ -11,6 +11,7 @@ import unicodedata
 from typing import Iterator, NamedTuple
 
 from auto_voice.text.abbreviations import (
+    BEFORE_NUMBERS,
     NUMBER_DOT_LANGUAGES,
     abbreviations,
     may_end_sentence,
@@ -135,6 +136,8 @@ class _Cutter:
             is_list_number = token_match is not None and token_match.start() == start
             is_ordinal = self._number_dot and len(token) <= 2
             return not (is_list_number or is_ordinal)
+        if token in BEFORE_NUMBERS:
+            return not following.isdigit()
         if token in self._abbreviations:
             return may_end_sentence(token) and not following.islower() and following.isalpha()
         if _INITIAL.fullmatch(token):
