@@ -7,10 +7,10 @@ both appear in ``docs/configuration.md`` and in ``autovoice doctor``.
 
 import ipaddress
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple
 
 import msgspec
-from typing_extensions import Annotated, Literal
+from typing_extensions import Annotated
 
 from auto_voice.errors import SettingsError
 

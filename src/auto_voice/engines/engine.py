@@ -7,10 +7,9 @@ nothing of requests, queues, HTTP or metrics.
 """
 
 from abc import ABC, abstractmethod
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Protocol, Tuple, Union
 
 import msgspec
-from typing_extensions import Protocol
 
 PCM = Union[bytes, bytearray, memoryview]
 """Signed 16-bit little-endian mono samples."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Callable, Iterator, List, Optional, Tuple, Union
-
-from typing_extensions import Protocol
+from typing import Callable, Iterator, List, Optional, Protocol, Tuple, Union
 
 from auto_voice.engines.engine import Utterance, Word
 from auto_voice.errors import AutoVoiceError, Cancelled, DeadlineExceeded

@@ -11,9 +11,7 @@ import logging
 import queue
 import threading
 import time
-from typing import List, Optional
-
-from typing_extensions import Protocol
+from typing import List, Optional, Protocol
 
 from auto_voice.engines.engine import Description, Utterance
 from auto_voice.engines.job import POLL_S, IsGone, Job

@@ -153,7 +153,7 @@ class API:
     # --- speech ---------------------------------------------------------------------------------
 
     def create_speech(self, environ: Environ) -> Reply:
-        """Speak a text; the answer streams while later sentences are being spoken."""
+        """The answer streams: its beginning is sent while later sentences are being spoken."""
         body = validated(_decode_speech, read_body(environ, self._body_limit))
         if body.model not in self._models:
             raise _unknown_model(body.model, self._models)

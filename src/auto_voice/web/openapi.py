@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List
 
 import msgspec
 from flask import render_template
+from markupsafe import Markup, escape
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
@@ -13,6 +14,7 @@ from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
 
 _RAW = (AUDIO, TEXT, HTML)
 _PARAMETER = re.compile(r"<(\w+)>")
+_CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
 _WHAT = {
     200: "Success",
@@ -82,7 +84,15 @@ def page(endpoints: Iterable[Endpoint]) -> str:
         words = str(schema.get("type", "any"))
         return f"{words}, {' to '.join(bounds)}" if bounds else words
 
-    return render_template("docs.html", document=described, resolve=resolve, kind=kind)
+    def marked(text: str) -> Markup:
+        """Text with its `code` set as such."""
+        return Markup(  # nosec B704: escaped just here
+            _CODE.sub(r"<code>\1</code>", str(escape(text)))
+        )
+
+    return render_template(
+        "docs.html", document=described, resolve=resolve, kind=kind, marked=marked
+    )
 
 
 def _schemas(endpoints: Iterable[Endpoint]) -> "tuple[Dict[Any, Any], Dict[str, Any]]":

@@ -1,9 +1,9 @@
 """What requests and answers look like: validated, and described in /openapi.json, from here."""
 
-from typing import Dict, List, Optional, Union
+from typing import Dict, List, Literal, Optional, Union
 
 import msgspec
-from typing_extensions import Annotated, Literal
+from typing_extensions import Annotated
 
 from auto_voice.engines.engine import Voice
 
