@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import select
 import socket
 import struct
 import sys
@@ -22,12 +21,17 @@ log = logging.getLogger(__name__)
 
 SPARE_THREADS = 32
 """Threads beyond those that speech can take, for health, metrics, listings and refusals."""
-LINGER_MS = 50
+LINGER_S = 0.05
 """How long a thread waits for the next request of its connection before it gives it back."""
 READ_TIMEOUT_S = 10
 """How long a client may be silent in the middle of a request."""
 WRITE_TIMEOUT_S = 60
 """How long a client may refuse to take audio before it counts as gone."""
+
+_READ_BYTES = 8192
+_LINGER = struct.pack("ll", 0, int(LINGER_S * 1e6))
+_READ_TIMEOUT = struct.pack("ll", READ_TIMEOUT_S, 0)
+_WRITE_TIMEOUT = struct.pack("ll", WRITE_TIMEOUT_S, 0)
 
 
 class SpeechWorker(ThreadWorker):  # type: ignore[misc]
@@ -59,26 +63,36 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         if conn.parser is None and type(conn.sock) is socket.socket:
             conn.sock = _Socket.of(conn.sock)
         sock: socket.socket = conn.sock
-        for option, seconds in (
-            (socket.SO_RCVTIMEO, READ_TIMEOUT_S),
-            (socket.SO_SNDTIMEO, WRITE_TIMEOUT_S),
-        ):
-            sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WRITE_TIMEOUT)
         while True:
             result = super().handle(conn)
             # gunicorn 23 returns (keep alive, connection), newer ones keep alive or a marker.
             keep_alive = result[0] if isinstance(result, tuple) else result
             if keep_alive is not True or not self.alive:
                 return result
-            if not self._lingering.acquire(blocking=False):
+            if not self._more_comes(conn):
                 return result
-            try:
-                poll = select.poll()
-                poll.register(sock, select.POLLIN)
-                if not poll.poll(LINGER_MS):
-                    return result
-            finally:
-                self._lingering.release()
+
+    def _more_comes(self, conn: Any) -> bool:
+        """Whether the next request begins within `LINGER_S`; its beginning is then read."""
+        unreader, sock = conn.parser.unreader, conn.sock
+        if unreader.buf.tell():
+            return True  # it came together with the one before
+        if not self._lingering.acquire(blocking=False):
+            return False
+        try:
+            # Not select and then read: each is a moment in which other threads take over.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
+            data = sock.recv(_READ_BYTES)
+        except OSError:
+            return False  # silence; or a broken connection, which gunicorn will find so
+        finally:
+            self._lingering.release()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+        if data:
+            unreader.unread(data)
+        return bool(data)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: drain, then stop. A second one stops at once."""
