@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from benchmarks.figures import percentile
 
 ROOT = Path(__file__).resolve().parents[1]
 _END = b"\r\n\r\n"
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Load(NamedTuple):
@@ -86,31 +87,33 @@ class _Client:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.began = 0.0
-        self.head = b""
-        self.left = 0
-        """Bytes of the answer that are still to come, once its header is there."""
+        self._head = b""
+        self._left: Optional[int] = None
+        """Bytes that are still to come; None before that is known, and for chunks."""
+        self._tail = b""
 
     def ask(self, request: bytes) -> None:
-        self.began, self.head, self.left = time.perf_counter(), b"", 0
+        self.began = time.perf_counter()
+        self._head, self._left, self._tail = b"", None, b""
         self.socket.sendall(request)
 
-    def receive(self, buffer: bytearray) -> int:
-        """Read what there is; the answer's bytes and its status, once it is whole, else 0."""
+    def receive(self, buffer: bytearray) -> Tuple[int, int]:
+        """Read what there is: its bytes, and the answer's status once it is whole, else 0."""
         count = self.socket.recv_into(buffer)
         if not count:
             raise ConnectionError("the server hung up")
-        if self.left:
-            self.left -= count
-        else:
-            self.head += bytes(buffer[:count])
-            if _END not in self.head:
-                return 0
-            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", self.head)
-            if length is None:
-                raise ConnectionError("this loop reads answers of known length only")
-            whole = self.head.index(_END) + len(_END) + int(length.group(1))
-            self.left = whole - len(self.head)
-        return 0 if self.left else int(self.head[9:12])
+        if self._left is not None:
+            self._left -= count
+        elif _END not in self._head:
+            self._head += bytes(buffer[:count])
+            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", self._head)
+            if length is not None and _END in self._head:
+                whole = self._head.index(_END) + len(_END) + int(length.group(1))
+                self._left = whole - len(self._head)
+        if self._left is None:
+            self._tail = (self._tail + buffer[max(0, count - len(_LAST_CHUNK)) : count])[-len(_LAST_CHUNK) :]
+        ended = self._left == 0 or self._tail == _LAST_CHUNK
+        return count, int(self._head[9:12]) if ended else 0
 
 
 def _loop(port: int, requests: List[bytes], clients: int, seconds: float, offset: int) -> Load:
@@ -128,7 +131,8 @@ def _loop(port: int, requests: List[bytes], clients: int, seconds: float, offset
     while time.perf_counter() < began + seconds:
         for key, _ in selector.select(0.1):
             client = key.data
-            status = client.receive(buffer)
+            count, status = client.receive(buffer)
+            size += count
             if status:
                 latencies.append(1e3 * (time.perf_counter() - client.began))
                 failed += status != 200

@@ -121,7 +121,11 @@ class _Socket(socket.socket):
     @classmethod
     def of(cls, sock: socket.socket) -> "_Socket":
         """The same connection; ``sock`` itself is of no more use."""
-        return cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        timeout = sock.gettimeout()
+        same = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        # A new object takes the descriptor for blocking, whatever it is.
+        socket.socket.settimeout(same, timeout)
+        return same
 
     def settimeout(self, value: Optional[float]) -> None:
         """Only between blocking and non-blocking; `READ_TIMEOUT_S` bounds each read anyway."""
