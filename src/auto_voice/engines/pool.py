@@ -30,7 +30,6 @@ NICENESS = 5
 """Workers yield to the server's own threads, which have little to do and wait for nobody."""
 _IDLE_POLL_S = 1.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 5.0
-_LONG_LIFE_S = 5.0
 _PROBE = "ready"
 
 
@@ -139,6 +138,7 @@ class Slot:
         self.thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
         self.process: Optional[WorkerProcess] = None
         self.ready = False
+        self._was_ready = False
         self._pool = pool
         self._inbox: "queue.SimpleQueue[Optional[Job]]" = queue.SimpleQueue()
         """Jobs for the slot's own thread; None: look after the worker, it has died."""
@@ -171,7 +171,7 @@ class Slot:
         backoff_s = _FIRST_BACKOFF_S
         closing = self._pool.closing
         while not closing.is_set():
-            began = time.monotonic()
+            self._was_ready = False
             try:
                 self._live()
             except (WorkerDied, AutoVoiceError) as error:
@@ -182,8 +182,9 @@ class Slot:
                 process, self.process = self.process, None
                 if process is not None:
                     process.close()
-            # A single crash is mended at once; a worker that keeps dying is given time.
-            if time.monotonic() - began > _LONG_LIFE_S:
+            # A worker that had got so far as to speak is replaced at once, however often it dies;
+            # one that does not even start is given time.
+            if self._was_ready:
                 backoff_s = _FIRST_BACKOFF_S
             else:
                 closing.wait(backoff_s)
@@ -210,7 +211,7 @@ class Slot:
         )
         self._speak(process, probe, lambda: False)
         pool.loaded(description)
-        self.ready = True
+        self.ready = self._was_ready = True
         pool.listener.worker_ready(time.monotonic() - began)
         pool.dispatcher.offer(self)
         while True:
