@@ -53,6 +53,15 @@ class _MetricsListener(Listener):
         self._metrics.worker_ready(load_s)
 
 
+def check(settings: Settings) -> None:
+    """Find out, before anything is started, what `build` would refuse.
+
+    Raises:
+        SettingsError: the cache's folder cannot be used.
+    """
+    _cache(settings, Metrics(settings.engine))
+
+
 def build(settings: Settings) -> Service:
     """Wire a service and start its engine's workers; does not wait for them.
 

@@ -41,6 +41,8 @@ class _Group(click.Group):
             click.echo(f"autovoice: {error.message}", err=True)
             wrong_input = isinstance(error, (SettingsError, InvalidRequest))
             ctx.exit(2 if wrong_input else 1)
+        except KeyboardInterrupt:
+            ctx.exit(130)
         except BrokenPipeError:
             # Whoever read our output has seen enough (`autovoice voices | head`).
             sys.stderr.close()

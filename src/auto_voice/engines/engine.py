@@ -67,6 +67,7 @@ class Utterance(msgspec.Struct, frozen=True):
     pitch: float = 1.0
     """Factor within ``Capabilities.pitch``."""
     ssml: bool = False
+    """Whether ``text`` is SSML; only where ``Capabilities.ssml``."""
     timestamps: bool = False
     continues: bool = False
     """Whether more text follows: then the audio ends with a reader's pause."""

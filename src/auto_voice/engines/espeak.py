@@ -8,9 +8,11 @@ synchronous mode: `espeak_Synth` calls back with samples and returns at the end.
 import ctypes
 import logging
 import math
+import os
+from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
+from auto_voice.engines.engine import PCM, Capabilities, Emitter, Engine, Utterance, Voice, Word
 from auto_voice.engines.espeak_state import HiddenState
 from auto_voice.errors import EngineFailed, MissingDependency
 
@@ -19,15 +21,20 @@ log = logging.getLogger(__name__)
 # Constants of espeak-ng's public header, speak_lib.h.
 _OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_DONT_EXIT = 0x8000
-_CHARS_UTF8, _SSML, _ENDPAUSE = 1, 0x10, 0x1000
+_CHARS_UTF8, _ENDPAUSE = 1, 0x1000
 _RATE, _PITCH = 1, 3
 _EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
 
 _BUFFER_MS = 1000
 """Of audio a callback: takes about 1 ms to fill, and few callbacks cost little."""
 _NORMAL_WPM = 175
-_SLOWEST_WPM, _FASTEST_WPM = 80, 700
+_SLOWEST_WPM, _FASTEST_WPM = 80, 449
+"""What the library does by itself. Past 449 it stretches, too, but forgets to in its word times."""
 _NORMAL_PITCH = 50
+# Control characters are commands to the library (\x01 and a letter), and NUL ends its text.
+_COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
+_SILENT = " .,;:…-–—\u2028\u2029\ufeff"
+"""A text of nothing but these is silence."""
 _GENDERS = {1: "male", 2: "female"}
 
 
@@ -67,14 +74,16 @@ class EspeakEngine(Engine):
     name = "espeak"
 
     def __init__(self) -> None:
-        self._selected: Optional[str] = None
-        self._parameters: Dict[int, int] = {}
+        self._selected: Optional[Tuple[str, int, int]] = None
+        """Voice, words a minute and pitch that the library is set to; None: not known."""
         self._files: Dict[str, str] = {}
         self._preferred: Dict[str, Tuple[int, str]] = {}
         self._emitter: Optional[Emitter] = None
         self._stretch: Optional["_Stretch"] = None
         self._failure: Optional[BaseException] = None
         self._words = False
+        self._length = 0
+        self._wanted = True
         self._callback = _Callback(self._on_samples)
 
     def load(self) -> None:
@@ -89,10 +98,11 @@ class EspeakEngine(Engine):
             self._library = ctypes.CDLL(path)
         except OSError as error:
             raise EngineFailed(f"espeak-ng's library does not load: {error}") from None
+        self._data = Path(espeakng_loader.get_data_path())
         rate = self._library.espeak_Initialize(
             _OUTPUT_SYNCHRONOUS,
             _BUFFER_MS,
-            espeakng_loader.get_data_path().encode(),
+            os.fsencode(self._data),
             _INITIALIZE_DONT_EXIT,
         )
         if rate <= 0:
@@ -110,13 +120,21 @@ class EspeakEngine(Engine):
         }
 
     def capabilities(self) -> Capabilities:
-        slowest = 0.25 if self._can_stretch else _SLOWEST_WPM / _NORMAL_WPM
+        range_ = (
+            (0.25, 4.0)
+            if self._can_stretch
+            else (
+                _SLOWEST_WPM / _NORMAL_WPM,
+                _FASTEST_WPM / _NORMAL_WPM,
+            )
+        )
         return Capabilities(
             sample_rate=self._rate,
             languages=tuple(sorted({tag for voice in self._voices for tag in voice.languages})),
-            speed=(slowest, _FASTEST_WPM / _NORMAL_WPM),
+            speed=range_,
             pitch=(0.5, 2.0),
-            ssml=True,
+            # The library reads SSML, but an open tag would reach into the next utterance.
+            ssml=False,
             timestamps=True,
             streaming=True,
             reproducible=self._state.known,
@@ -132,30 +150,32 @@ class EspeakEngine(Engine):
         return {tag: voice_id for tag, (_, voice_id) in self._preferred.items()}
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
-        self._select(utterance.voice)
+        text = utterance.text.translate(_COMMANDS)
+        if not text.strip(_SILENT):
+            return
         wpm = utterance.speed * _NORMAL_WPM
-        stretched = wpm < _SLOWEST_WPM and self._can_stretch
-        self._set(_RATE, round(max(wpm, _SLOWEST_WPM)))
+        own_wpm = round(min(max(wpm, _SLOWEST_WPM), _FASTEST_WPM))
+        stretched = self._can_stretch and not _SLOWEST_WPM <= wpm <= _FASTEST_WPM
         # espeak-ng's pitch is an octave per 50 steps.
         pitch = round(_NORMAL_PITCH + 50 * math.log2(utterance.pitch))
-        self._set(_PITCH, min(max(pitch, 0), 99))
+        self._select(utterance.voice, own_wpm, min(max(pitch, 0), 99))
         self._state.reset()
-        text = utterance.text.encode() + b"\x00"
+        data = text.encode("utf-8", "replace") + b"\x00"
         flags = _CHARS_UTF8
         flags |= _ENDPAUSE if utterance.continues else 0
-        flags |= _SSML if utterance.ssml else 0
-        self._emitter, self._words, self._failure = emitter, utterance.timestamps, None
-        self._stretch = (
-            _Stretch(self._library, self._rate, wpm / _SLOWEST_WPM) if stretched else None
-        )
+        self._emitter, self._words, self._length = emitter, utterance.timestamps, len(text)
+        self._failure, self._wanted = None, True
+        self._stretch = _Stretch(self._library, self._rate, wpm / own_wpm) if stretched else None
         try:
-            status = self._library.espeak_Synth(text, len(text), 0, 0, 0, flags, None, None)
-            if self._stretch is not None and self._failure is None:
+            status = self._library.espeak_Synth(data, len(data), 0, 0, 0, flags, None, None)
+            if self._stretch is not None and self._wanted:
                 emitter.audio(self._stretch.flush())
         finally:
             if self._stretch is not None:
                 self._stretch.close()
             self._emitter = self._stretch = None
+        if not self._wanted:
+            self._forget()
         if self._failure is not None:
             raise self._failure
         if status != 0:
@@ -179,46 +199,51 @@ class EspeakEngine(Engine):
             pcm = ctypes.string_at(samples, 2 * count)
             if stretch is not None:
                 pcm = stretch.push(pcm)
-            return 0 if emitter.audio(pcm) else 1
+            self._wanted = emitter.audio(pcm)
         except BaseException as error:  # ctypes would print and swallow it
-            self._failure = error
-            return 1
+            self._failure, self._wanted = error, False
+        return 0 if self._wanted else 1
 
     def _emit_words(self, events: "ctypes.Array[_Event]", emitter: Emitter, factor: float) -> None:
         index = 0
         while events[index].type != _EVENT_LIST_TERMINATED:
             event = events[index]
             if event.type == _EVENT_WORD:
-                start = event.text_position - 1
-                emitter.word(Word(event.sample / self._rate / factor, start, start + event.length))
+                # The library counts from 1, and where it reads a symbol's name, past the end.
+                start = min(event.text_position - 1, self._length)
+                end = min(start + event.length, self._length)
+                emitter.word(Word(event.sample / self._rate / factor, start, end))
             index += 1
 
-    def _select(self, voice: str) -> None:
-        if voice == self._selected:
+    def _forget(self) -> None:
+        """Get rid of what an utterance that was broken off has left in the library."""
+        self._emitter, self._words = _Nobody(), False
+        self._library.espeak_Synth(b"a\x00", 2, 0, 0, 0, _CHARS_UTF8, None, None)
+        self._emitter = self._selected = None
+
+    def _select(self, voice: str, wpm: int, pitch: int) -> None:
+        if self._selected == (voice, wpm, pitch):
             return
         base, plus, variant = voice.partition("+")
-        try:
-            file = self._files[base]
-        except KeyError:
-            raise EngineFailed(f"espeak-ng has no voice {base!r}") from None
-        # A voice that does not load leaves the library without one, and one that does may bring
-        # a pace and a pitch of its own.
+        file = self._files.get(base)
+        # The library would take an unknown variant for none.
+        if file is None or (plus and variant not in self._variants):
+            raise EngineFailed(f"espeak-ng has no voice {voice!r}")
         self._selected = None
-        self._parameters.clear()
+        # Loading the voice again, which takes 0.1 ms, also makes the library forget the pace and
+        # the pitch of before; setting them alone leaves traces.
         if self._library.espeak_SetVoiceByName((file + plus + variant).encode()) != 0:
             raise EngineFailed(f"espeak-ng cannot load the voice {voice!r}")
-        self._selected = voice
-
-    def _set(self, parameter: int, value: int) -> None:
-        # Setting the rate makes the library compute tables.
-        if self._parameters.get(parameter) != value:
-            self._library.espeak_SetParameter(parameter, value, 0)
-            self._parameters[parameter] = value
+        self._library.espeak_SetParameter(_RATE, wpm, 0)
+        self._library.espeak_SetParameter(_PITCH, pitch, 0)
+        self._selected = (voice, wpm, pitch)
 
     def _list_voices(self) -> List[Voice]:
         voices: Dict[str, Voice] = {}
         for name, identifier, gender, ranked in self._list(None):
             tags = [tag for _, tag in ranked]
+            if not self._has_dictionary(identifier, tags):
+                continue
             # The first tag names the voice, but for the few that share one.
             voice_id = tags[0] if tags[0] not in voices else identifier.rsplit("/", 1)[-1].lower()
             self._files[voice_id] = identifier
@@ -236,6 +261,14 @@ class EspeakEngine(Engine):
                 languages=tuple(dict.fromkeys(tags)),
             )
         return sorted(voices.values(), key=lambda voice: voice.id)
+
+    def _has_dictionary(self, identifier: str, tags: List[str]) -> bool:
+        """Whether a voice can read: the wheel has voices whose dictionary it lacks."""
+        names = {tag.split("-")[0] for tag in (*tags, identifier.rsplit("/", 1)[-1].lower())}
+        if any((self._data / f"{name}_dict").exists() for name in names):
+            return True
+        described = (self._data / "lang" / identifier).read_text(encoding="utf-8", errors="replace")
+        return any(line.startswith("dictionary") for line in described.splitlines())
 
     def _list(
         self, language: Optional[str]
@@ -273,8 +306,18 @@ def _language_tags(address: int) -> List[Tuple[int, str]]:
     return sorted(tags, key=lambda ranked: ranked[0])
 
 
+class _Nobody:
+    """Takes samples that nobody wants."""
+
+    def audio(self, pcm: PCM) -> bool:
+        return True
+
+    def word(self, word: Word) -> None:
+        pass
+
+
 class _Stretch:
-    """Slows speech down past espeak-ng's slowest pace, keeping its pitch.
+    """Makes speech slower or faster than espeak-ng does by itself, keeping its pitch.
 
     Uses the Sonic library (Bill Cox's pitch-synchronous overlap-add), which
     espeak-ng carries for its own fast paces.

@@ -63,6 +63,8 @@ class Job:
         self._delivered = 0
         self._skip = 0
         self._out: "queue.SimpleQueue[_Item]" = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._given_up = False
         self._turn = threading.Lock()
         self._turn.acquire()
         self._worker: Optional[Worker] = None
@@ -74,11 +76,16 @@ class Job:
 
     def assign(self, worker: Worker) -> None:
         """A worker is there for this job."""
-        if self.direct:
-            self._worker = worker
-            self._turn.release()
-        else:
+        if not self.direct:
             worker.give(self)
+            return
+        with self._lock:
+            given_up = self._given_up
+            if not given_up:
+                self._worker = worker
+                self._turn.release()
+        if given_up:
+            worker.give_back()
 
     def begin(self) -> None:
         """A worker begins (again)."""
@@ -132,6 +139,9 @@ class Job:
             if isinstance(item, AutoVoiceError):
                 raise item
             pcm, last = item
+            if last and self.cancelled:
+                # The worker has stopped early; nobody may take that for the whole.
+                raise Cancelled("the request was cancelled")
             if pcm:
                 yield pcm
 
@@ -164,7 +174,10 @@ class Job:
         try:
             self.check(is_gone)
         except AutoVoiceError:
-            # A worker may have been assigned in this very moment; `cancelled` stops later ones.
-            if self._turn.acquire(blocking=False) and self._worker is not None:
-                self._worker.give_back()
+            # A worker may have been assigned in this very moment, or be on its way here.
+            with self._lock:
+                self._given_up = True
+                worker, self._worker = self._worker, None
+            if worker is not None:
+                worker.give_back()
             raise

@@ -11,7 +11,7 @@ import re
 import signal
 import struct
 import time
-from typing import List
+from typing import Dict, List
 
 from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
 from auto_voice.errors import EngineFailed
@@ -40,7 +40,7 @@ class StubEngine(Engine):
     def capabilities(self) -> Capabilities:
         return Capabilities(
             sample_rate=SAMPLE_RATE_HZ,
-            languages=("en",),
+            languages=("en", "en-us"),
             speed=(0.25, 4.0),
             pitch=(0.5, 2.0),
             timestamps=True,
@@ -59,6 +59,9 @@ class StubEngine(Engine):
                 languages=("en-us", "en"),
             )
         ]
+
+    def preferred(self) -> Dict[str, str]:
+        return {"en": "en-us", "en-us": "en-us"}
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
         position_s = 0.0

@@ -114,6 +114,11 @@ class Connection:
                 raise ConnectionLost("end of stream")
             self._received = data + more
 
+    @property
+    def pending(self) -> bool:
+        """Whether something has been received that `receive` has not handed out."""
+        return bool(self._received)
+
     def close(self) -> None:
         """Hang up."""
         self.socket.close()

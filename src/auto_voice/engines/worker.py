@@ -55,7 +55,7 @@ class SharedEmitter:
         if now - self._flushed >= FLUSH_S:
             self._flushed = now
             # While an utterance is under way the server has nothing else to say than CANCEL.
-            if self._poll.poll(0):
+            if self._connection.pending or self._poll.poll(0):
                 self._connection.receive()
                 self._cancelled = True
                 return False

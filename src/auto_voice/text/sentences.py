@@ -3,42 +3,23 @@
 Own code, since the libraries that know sentences take quadratic time on hostile
 text where they exist for Python 3.8 at all, want the whole text at once, and
 give no offsets. This takes time linear in the text, and the first sentence of a
-long text comes after looking at no more than that sentence.
+long text comes after looking at little more than that sentence. A text that
+grows is cut just like a whole one, whatever pieces it comes in.
 """
 
 import re
-import unicodedata
-from typing import Iterator, NamedTuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from auto_voice.text.abbreviations import (
-    BEFORE_NUMBERS,
-    NUMBER_DOT_LANGUAGES,
-    abbreviations,
-    may_end_sentence,
-)
+from auto_voice.text.boundaries import END, MORE, WEAK, boundaries, line_break
+from auto_voice.text.characters import LAYOUT, UNSPEAKABLE, line_ends
+from auto_voice.text.cutting import cut
 
 MAX_CHARS = 400
+"""Characters of the longest segment, unless told otherwise."""
 
-_CLOSING = "\"'”’»›)\\]}」』）】"
-_OPENING = "\"'“‘«‹([{„‚¿¡「『（【"
-_STOPS = ".!?…‽"
-# Scripts that put no space after a sentence, or whose full stop means nothing else.
-_FULL_STOPS = "。！？｡؟۔।॥։።፧။។៕᙮᠃᥄"
-_BOUNDARY = re.compile(
-    rf"(?P<full>[{_FULL_STOPS}]+)[{_CLOSING}{_FULL_STOPS}]*"
-    rf"|(?P<stop>[{_STOPS}]+)(?P<close>[{_CLOSING}]*)(?=\s|\Z)"
-    r"|(?P<blank>\n[^\S\n]*\n)"
-    r"|\n(?=[^\S\n]*(?:[-*•–]|\d{1,3}[.)])\s)"
-)
-_SPACE = re.compile(r"\s*")
-_TOKEN = re.compile(rf"[^\s{_OPENING}]{{1,24}}\Z")
-_NEXT = re.compile(rf"\s*[{_OPENING}]*(\S?)")
-_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
-_CLAUSE = re.compile(r"[;:,—–](?=\s)|[、，；：]")
-_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-_GREEK_BOUNDARY = re.compile(_BOUNDARY.pattern.replace(f"[{_STOPS}]+", f"[{_STOPS};;]+"))
-_INITIAL = re.compile(r"(?:\w\.-?)*\w")
-_UNSPLITTABLE = "\u200d\ufe0e\ufe0f"
+_PIECE = 2048
+"""Characters of a text looked at in one go: the first sentence has not to wait for more."""
+_WHITE = re.compile(r"\s*")
 
 
 class Segment(NamedTuple):
@@ -57,122 +38,153 @@ class Segment(NamedTuple):
 def segments(text: str, language: str = "en", max_chars: int = MAX_CHARS) -> Iterator[Segment]:
     """The sentences of ``text`` in order, without the white space between them.
 
-    Every character that is not white space is in exactly one of them. Control
-    characters, lone surrogates and the like count as white space at the ends.
+    Every character that is not white space is in exactly one of them. Control characters, lone
+    surrogates and the like count as white space. What has nothing to speak in it ("...") is part
+    of the sentence before it, or after it at a paragraph's begin; a paragraph of nothing else is a
+    segment of its own.
 
     Args:
         language: BCP 47 tag; decides about abbreviations and ordinals.
         max_chars: longer sentences are cut, at a clause's end if possible.
+
+    Raises:
+        ValueError: ``max_chars`` is less than 1.
     """
-    cutter = _Cutter(text, language.partition("-")[0].lower(), max_chars)
-    position = _skip_space(text, 0)
-    while position < len(text):
-        end = cutter.end_of_sentence(position)
-        following = _skip_space(text, end)
-        spoken = _UNSPEAKABLE.sub(" ", text[position:end])
-        trimmed = spoken.rstrip()
-        leading = len(trimmed) - len(trimmed.lstrip())
-        if len(trimmed) > leading:
-            yield Segment(
-                trimmed[leading:],
-                position + leading,
-                position + len(trimmed),
-                following >= len(text) or _BLANK_LINE.search(text, end - 1, following) is not None,
-            )
-        position = following
+    return _lazily(text, Segmenter(language, max_chars))
 
 
-class _Cutter:
-    """Finds where sentences of one text end."""
+def _lazily(text: str, segmenter: "Segmenter") -> Iterator[Segment]:
+    for start in range(0, len(text), _PIECE):
+        yield from segmenter.feed(text[start : start + _PIECE])
+    yield from segmenter.feed("", final=True)
 
-    def __init__(self, text: str, language: str, max_chars: int) -> None:
-        self._text = text
-        self._boundary = _GREEK_BOUNDARY if language == "el" else _BOUNDARY
-        self._abbreviations = abbreviations(language)
-        self._number_dot = language in NUMBER_DOT_LANGUAGES
-        self._max = max(2, max_chars)
 
-    def end_of_sentence(self, start: int) -> int:
-        """Index after the sentence that starts at ``start``; always beyond it."""
-        limit = start + self._max
-        position = start
+class Segmenter:
+    """Cuts a text that is still being written. Its state is bounded by ``max_chars``.
+
+    A segment comes out as soon as no further text can change it, so it takes the first word of the
+    next sentence, or a blank line, to get a sentence.
+    """
+
+    def __init__(self, language: str = "en", max_chars: int = MAX_CHARS) -> None:
+        """See `segments`."""
+        if max_chars < 1:
+            raise ValueError(f"max_chars has to be at least 1, not {max_chars}")
+        self._boundaries = boundaries(language)
+        self._max_chars = max_chars
+        self._text = ""
+        self._before = 0
+        """Characters of the whole text before ``_text``."""
+        self._at = 0
+        """Where the sentence under way starts in ``_text``, or the white space before it."""
+        self._between = True
+        """Whether ``_at`` is in white space between sentences."""
+        self._scanned = 0
+        """Up to where in ``_text`` no end of the sentence was found."""
+        self._weak = 0
+        """The last place in ``_text`` where the sentence almost ended, or 0."""
+        self._waiting: Optional[Tuple[str, int, int]] = None
+        """A segment without its ``paragraph_end``: the white space after it has not ended."""
+        self._line_ends = 0
+        """How many lines have ended since the waiting segment; 2 and more are the same."""
+        self._after_return = False
+        """Whether the last character dropped was a carriage return: a line feed belongs to it."""
+
+    def push(self, text: str) -> List[Segment]:
+        """Take the next piece of the text; the segments that it completes."""
+        return list(self.feed(text))
+
+    def finish(self) -> List[Segment]:
+        """The rest, now that the text ends here.
+
+        More may be pushed all the same: it is a new paragraph, and offsets count on.
+        """
+        return list(self.feed("", final=True))
+
+    def feed(self, text: str, final: bool = False) -> Iterator[Segment]:
+        """What `push` and `finish` return, one by one. Exhaust it before the next call."""
+        done = self._at
+        self._text = self._text[done:] + UNSPEAKABLE.sub(" ", text)
+        self._before += done
+        self._at = 0
+        self._scanned = max(0, self._scanned - done)
+        self._weak = max(0, self._weak - done)
         while True:
-            match = self._boundary.search(self._text, position, limit + 2)
-            if match is None or match.start() >= limit:
+            if self._between:
+                self._skip_white()
+                if self._waiting and (self._at < len(self._text) or self._line_ends >= 2 or final):
+                    at_end = self._at == len(self._text)
+                    spoken, start, end = self._waiting
+                    self._waiting = None
+                    yield Segment(spoken, start, end, at_end or self._line_ends >= 2)
+                if self._at == len(self._text):
+                    return
+                self._between = False
+                self._scanned = self._at
+                self._weak = 0
+            sentence_end = self._sentence_end(final)
+            if sentence_end is None:
+                return
+            self._complete(sentence_end)
+
+    def _skip_white(self) -> None:
+        match = _WHITE.match(self._text, self._at)
+        white = match.group() if match else ""
+        self._at += len(white)
+        if white and self._waiting:
+            self._line_ends += line_ends(white)
+            if self._after_return and white[0] == "\n":
+                self._line_ends -= 1  # counted with its "\r" in the piece before
+            self._after_return = white[-1] == "\r"
+
+    def _complete(self, sentence_end: int) -> None:
+        sentence = self._text[self._at : sentence_end].rstrip()
+        start = self._before + self._at
+        self._at += len(sentence)
+        if not sentence.isprintable():
+            sentence = LAYOUT.sub(" ", sentence)
+        self._waiting = (sentence, start, start + len(sentence))
+        self._line_ends = 0
+        self._after_return = False
+        self._between = True
+
+    def _sentence_end(self, final: bool) -> Optional[int]:
+        """Index in ``_text`` after the sentence under way; None if more text decides."""
+        text, start = self._text, self._at
+        length, limit = len(text), start + self._max_chars
+        search, judge = self._boundaries.candidate.search, self._boundaries.judge
+        window = min(limit, length)
+        scanned = self._scanned
+        while True:
+            candidate = search(text, scanned, window)
+            if candidate is None:
                 break
-            if self._ends(match, start):
-                if match.group("blank") is not None or match.group().startswith("\n"):
-                    if match.start() > start:
-                        return match.start()
-                elif match.end() <= limit:
-                    return match.end()
-                else:
-                    break
-            position = max(match.end(), position + 1)
-        if len(self._text) <= limit:
-            return len(self._text)
-        return self._forced(start, limit)
+            verdict, index = judge(text, start, candidate.start(), final)
+            if verdict is END:
+                if index <= limit:
+                    return index
+                return cut(text, start, limit, self._weak)
+            if verdict is MORE:
+                self._scanned = candidate.start()
+                return None
+            if verdict is WEAK and index <= limit:
+                self._weak = index
+            scanned = index
+        if length <= limit:
+            self._scanned = length
+            return length if final else None
+        self._scanned = limit
+        return self._at_limit(limit, final)
 
-    def _ends(self, match: "re.Match[str]", start: int) -> bool:
-        """Whether a sentence ends at this mark."""
-        stop = match.group("stop")
-        if stop is None:
-            return True
-        text = self._text
-        end = match.end()
-        # The search sees the text only up to its limit; what follows decides.
-        if end < len(text) and not text[end].isspace():
-            return False
-        found = _NEXT.match(text, end, end + 64)
-        following = found.group(1) if found else ""
-        if not following:
-            return True
-        if stop != ".":
-            quoted = bool(match.group("close")) or set(stop) <= {".", "…"}
-            return not (quoted and following.islower())
-        token_match = _TOKEN.search(text, max(start, match.start() - 24), match.start())
-        token = token_match.group().lower() if token_match else ""
-        if token.isdigit():
-            is_list_number = token_match is not None and token_match.start() == start
-            is_ordinal = self._number_dot and len(token) <= 2
-            return not (is_list_number or is_ordinal)
-        if token in BEFORE_NUMBERS:
-            return not following.isdigit()
-        if token in self._abbreviations:
-            return may_end_sentence(token) and not following.islower() and following.isalpha()
-        if _INITIAL.fullmatch(token):
-            # J. R. R. Tolkien, but: It was I.
-            return token in {"i"} or (len(token) > 1 and not following.islower())
-        return not (match.group("close") and following.islower())
-
-    def _forced(self, start: int, limit: int) -> int:
-        """Where to cut a sentence that is too long."""
-        text = self._text
-        best = 0
-        for match in _CLAUSE.finditer(text, start + self._max // 3, limit):
-            best = match.end()
-        if best:
-            return best
-        for index in range(limit, start, -1):
-            if text[index].isspace():
-                return index
-        cut = limit
-        while cut > max(start + 1, limit - 16) and _belongs_together(text, cut):
-            cut -= 1
-        return cut
-
-
-def _belongs_together(text: str, index: int) -> bool:
-    """Whether a cut before ``text[index]`` would split what is seen as one character."""
-    char = text[index]
-    return (
-        bool(unicodedata.combining(char))
-        or char in _UNSPLITTABLE
-        or text[index - 1] == "\u200d"
-        or "\U0001f3fb" <= char <= "\U0001f3ff"
-    )
-
-
-def _skip_space(text: str, position: int) -> int:
-    match = _SPACE.match(text, position)
-    return match.end() if match else position
+    def _at_limit(self, limit: int, final: bool) -> Optional[int]:
+        """Where to end a sentence that does not end before ``limit``."""
+        text, start = self._text, self._at
+        end = start + len(text[start:limit].rstrip())
+        if end < limit or text[limit].isspace():
+            # The sentence fits if only white space sticks out, and nothing goes on after it.
+            verdict, index = line_break(text, end, final)
+            if verdict is END or index == len(text):
+                return None if verdict is MORE else end
+            if verdict is MORE:
+                return None
+        return cut(text, start, limit, self._weak)

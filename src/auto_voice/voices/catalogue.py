@@ -19,6 +19,7 @@ class Catalogue:
         self._languages: Dict[str, str] = {}
         self._variants: Dict[str, Mapping[str, Optional[str]]] = {}
         self.aliases = dict(aliases)
+        self._aliases = {alias.lower(): voice for alias, voice in aliases.items()}
         for engine in engines:
             self._variants[engine.name] = engine.variants
             for tag, voice_id in engine.preferred.items():
@@ -34,9 +35,12 @@ class Catalogue:
         Raises:
             VoiceNotFound: none; never another voice instead.
         """
-        wanted = self.aliases.get(name, name)
-        base, plus, variant = wanted.partition("+")
+        base, plus, variant = name.partition("+")
         folded = base.strip().lower().replace("_", "-")
+        if folded in self._aliases:
+            folded, alias_plus, alias_variant = self._aliases[folded].lower().partition("+")
+            if not plus:
+                plus, variant = alias_plus, alias_variant
         voice_id = self._folded.get(folded) or self._languages.get(folded)
         if voice_id is not None:
             voice = self._voices[voice_id]
@@ -97,6 +101,7 @@ class Catalogue:
             close = difflib.get_close_matches(variant, known, _SHOWN_MATCHES, 0.4)
             return [f"{voice.id}+{known[key]}" for key in close]
         found = [pool[key] for key in difflib.get_close_matches(base, pool, _SHOWN_MATCHES, 0.6)]
+        found += [names[key] for key in difflib.get_close_matches(base, names, 2, 0.7)]
         found += [names[key] for key in names if len(base) > 2 and base in key]
         return list(dict.fromkeys(found))[:_SHOWN_MATCHES]
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from auto_voice.audio.encoders import FORMATS
 from auto_voice.errors import BodyTooLarge, InvalidJSON, InvalidRequest, UnsupportedMediaType
 
 Environ = Dict[str, Any]
@@ -14,6 +15,9 @@ Environ = Dict[str, Any]
 
 _FIELD = re.compile(r" - at `\$\.(\w+)")
 _MISSING = re.compile(r"missing required field `(\w+)`")
+
+_LONG_VALUE = re.compile(r"('[^']{60})[^']+'")
+_CHOICES = {"response_format": tuple(FORMATS), "stream_format": ("audio", "sse")}
 
 
 def read_body(environ: Environ, limit: int) -> bytes:
@@ -55,7 +59,10 @@ def validated(decode: Callable[[Any], Any], data: Any) -> Any:
         message = str(error)
         found = _FIELD.search(message) or _MISSING.search(message)
         param = found.group(1) if found else None
-        raise InvalidRequest(message.replace("`$.", "`"), param=param) from None
+        message = _LONG_VALUE.sub(r"\1…'", message.replace("`$.", "`"))
+        if param in _CHOICES and message.startswith("Invalid enum value"):
+            message += f"; it is one of {', '.join(_CHOICES[param])}"
+        raise InvalidRequest(message[:500], param=param) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"The body is not valid JSON: {error}") from None
     except RecursionError:

@@ -13,7 +13,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
-from auto_voice.bootstrap import Service, build
+from auto_voice.bootstrap import Service, build, check
 from auto_voice.settings import Settings
 from auto_voice.web.app import create_app
 
@@ -280,5 +280,10 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings, reload: bool = False) -> None:
-    """Serve until a signal says otherwise; does not return."""
+    """Serve until a signal says otherwise; does not return.
+
+    Raises:
+        SettingsError: found here rather than in the worker process, which could only log it.
+    """
+    check(settings)
     Server(settings, reload).run()
