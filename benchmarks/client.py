@@ -7,7 +7,8 @@ some of what is measured here.
 import hashlib
 import socket
 import time
-from typing import Dict, Iterator, NamedTuple
+from io import BufferedReader
+from typing import Dict, Iterator, NamedTuple, Tuple, cast
 
 WAV_HEADER_BYTES = 44
 _PIECE_BYTES = 1 << 18
@@ -33,7 +34,7 @@ class Connection:
     def __init__(self, port: int, timeout_s: float = 120.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb", 1 << 16)
+        self._file = cast(BufferedReader, self._socket.makefile("rb", 1 << 16))
 
     def get(self, path: str) -> Answer:
         """A GET request."""
@@ -84,7 +85,7 @@ class Connection:
             raise ConnectionError("the server hung up")
         return line[:-2]
 
-    def _headers(self) -> Iterator["tuple[bytes, bytes]"]:
+    def _headers(self) -> Iterator[Tuple[bytes, bytes]]:
         while True:
             name, colon, value = self._line().partition(b":")
             if not colon:

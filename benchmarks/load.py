@@ -111,7 +111,9 @@ class _Client:
                 whole = self._head.index(_END) + len(_END) + int(length.group(1))
                 self._left = whole - len(self._head)
         if self._left is None:
-            self._tail = (self._tail + buffer[max(0, count - len(_LAST_CHUNK)) : count])[-len(_LAST_CHUNK) :]
+            self._tail = (self._tail + buffer[max(0, count - len(_LAST_CHUNK)) : count])[
+                -len(_LAST_CHUNK) :
+            ]
         ended = self._left == 0 or self._tail == _LAST_CHUNK
         return count, int(self._head[9:12]) if ended else 0
 

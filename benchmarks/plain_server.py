@@ -11,12 +11,9 @@ import subprocess
 import threading
 import wave
 
-from flask import Flask, Response, request
-
 from benchmarks.raw_engine import Espeak
 from benchmarks.texts import ENGINE_VOICE
-
-WORKERS, THREADS = 2, 8
+from flask import Flask, Response, request
 
 app = Flask(__name__)
 _in_process = os.environ.get("PLAIN_ENGINE") != "command"

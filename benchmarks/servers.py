@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from benchmarks import plain_server
 from benchmarks.client import Connection
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB, ENGINE = "web", "engine"
 """The parts of a server: what speaks HTTP, and the engine's processes."""
+PLAIN_WORKERS, PLAIN_THREADS = 2, 8
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_LIMIT_S = 30.0
 
@@ -22,7 +22,15 @@ _START_LIMIT_S = 30.0
 class Server:
     """One server under test, on a port of its own; logs go to a file."""
 
-    def __init__(self, command: List[str], log: Path, environ: Dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: List[str],
+        log: Path,
+        environ: Dict[str, str],
+        command_per_request: bool = False,
+    ) -> None:
+        # utime and stime in /proc/<pid>/stat, and then those of children that have ended.
+        self._cpu_fields = slice(11, 15 if command_per_request else 13)
         # Whatever is set on this machine for Python or AutoVoice is not what is measured.
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AUTOVOICE_"))}
         self.port = _free_port()
@@ -72,10 +80,12 @@ class Server:
         return found
 
     def cpu_s(self) -> Dict[str, float]:
-        """CPU seconds that each part has used so far, with its ended children."""
+        """CPU seconds that each part has used so far."""
         return {
             part: sum(
-                sum(map(int, stat[11:15])) / _TICKS for stat in map(_stat, pids) if stat is not None
+                sum(map(int, stat[self._cpu_fields])) / _TICKS
+                for stat in map(_stat, pids)
+                if stat is not None
             )
             for part, pids in self.parts().items()
         }
@@ -126,10 +136,12 @@ def autovoice(log: Path, **settings: str) -> Server:
 
 def plain(log: Path, engine: str = "locked") -> Server:
     """The rival with the engine under a lock, or (``command``) with a process per request."""
-    command = f"-m gunicorn --worker-class gthread --workers {plain_server.WORKERS}"
-    command += f" --threads {plain_server.THREADS} --bind 127.0.0.1:{{port}} --log-level error"
+    command = f"-m gunicorn --worker-class gthread --workers {PLAIN_WORKERS}"
+    command += f" --threads {PLAIN_THREADS} --bind 127.0.0.1:{{port}} --log-level error"
     command += " benchmarks.plain_server:app"
-    return Server([sys.executable, *command.split()], log, {"PLAIN_ENGINE": engine})
+    return Server(
+        [sys.executable, *command.split()], log, {"PLAIN_ENGINE": engine}, engine == "command"
+    )
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 import itertools
 import json
 import random
-from typing import List
+from typing import Dict, List
 
 VOICE = "alloy"
 ENGINE_VOICE = "en-us"
@@ -21,7 +21,7 @@ _PLACES = "over behind under near around beside".split()
 def sentences() -> List[str]:
     """`SENTENCES` different sentences of eleven words (about 3.2 s of speech) each."""
     choose = random.Random(1).choice
-    found = {}
+    found: Dict[str, None] = {}
     while len(found) < SENTENCES:
         place, other = choose(_PLACES), choose(_PLACES)
         found[

@@ -1,0 +1,259 @@
+"""Figures to the tables of docs/performance.md, and whether they are what they have to be."""
+
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
+
+PAGE = "docs/performance.md"
+DATA = "docs/performance.json"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+Results = Dict[str, Any]
+
+
+class Target(NamedTuple):
+    """A figure that has to be on the right side of its limit."""
+
+    title: str
+    limit: float
+    value: Optional[float]
+    """None: not measured."""
+    at_least: bool = False
+    """Whether the value has to reach the limit; else it must not exceed it."""
+    unit: str = ""
+
+    @property
+    def met(self) -> Optional[bool]:
+        """None: not measured."""
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def targets(results: Results) -> List[Target]:
+    """What AutoVoice promises about its speed."""
+    eight = _row(results, "autovoice", 8)
+    command = _row(results, "command", 8)
+    times = None
+    if eight and command:
+        times = eight["ratio"]["median"] / command["ratio"]["median"]
+    streaming = _get(results, "memory", "streaming")
+    growth = None
+    if streaming:
+        growth = streaming[-1]["peak_mb"] / streaming[0]["peak_mb"]
+    killed = results.get("kills")
+    amiss = killed["lost"] + killed["wrong"] if killed else None
+    first = _get(results, "first_audio", "servers", "autovoice", "first_audio_ms", "p50")
+    fair = _get(results, "fairness", "autovoice", "ratio") or {}
+    return [
+        Target(
+            "requests a second at 8 clients, of the bare engine's",
+            0.80,
+            _get(eight, "ratio", "median"),
+            at_least=True,
+        ),
+        Target("the same at 64 clients", 0.80, _ratio(results, 64), at_least=True),
+        Target("p95 at 8 clients, of p50", 1.5, _get(eight, "p95_to_p50")),
+        Target("requests a second at 8 clients, of a process per request", 5, times, at_least=True),
+        Target("first audio of 2,000 words, p50", 10, first, unit=" ms"),
+        Target("memory with the longest text, of that with 2,000 words", 1.1, growth),
+        Target("a sentence beside four long streams, p50 of idle", 3, fair.get("p50")),
+        Target("a sentence beside four long streams, p95 of idle", 6, fair.get("p95")),
+        Target("requests lost or mixed up while workers are killed", 0, amiss),
+        Target("start until ready", 1500, _get(results, "start", "ready_ms"), unit=" ms"),
+    ]
+
+
+def render(results: Results) -> str:
+    """All that stands between the page's markers, as Markdown."""
+    parts = [_machine(results), _targets(results)]
+    for key, section in (
+        ("throughput", _throughput),
+        ("first_audio", _first_audio),
+        ("fairness", _fairness),
+        ("memory", _memory),
+    ):
+        if key in results:
+            parts.append(section(results[key]))
+    parts.append(_rest(results))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def insert(page: str, table: str) -> str:
+    """The page with the table between its markers."""
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{head}{BEGIN}\n\n{table}\n{END}{tail}"
+
+
+def _machine(results: Results) -> str:
+    machine, versions = results["machine"], results["versions"]
+    lines = [
+        f"Measured on {results['date']} with AutoVoice {versions['autovoice']}: "
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']:g} GB, "
+        f"{machine['system']}; Python {versions['python']}, espeak-ng {versions['espeak-ng']}, "
+        f"gunicorn {versions['gunicorn']}, Flask {versions['flask']}; load by {versions['load']}."
+    ]
+    if "throughput" in results:
+        used = results["throughput"]["cores_used_by_raw"]
+        lines.append(
+            f"The machine gave the bare engine {used['median']:.2f} "
+            f"({used['low']:.2f} – {used['high']:.2f}) of its {machine['cores']} cores."
+        )
+    return "\n".join(lines)
+
+
+def _targets(results: Results) -> str:
+    rows = []
+    for target in targets(results):
+        if target.met is None:
+            mark, value = "–", "not measured"
+        else:
+            mark, value = "✓" if target.met else "✗", f"{target.value:.3g}{target.unit}"
+            if target.value is not None and target.value >= 100:
+                value = f"{target.value:.0f}{target.unit}"
+        bound = f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}"
+        rows.append((mark, target.title, bound, value))
+    return _table(("", "target", "limit", "measured"), rows)
+
+
+def _throughput(found: Results) -> str:
+    rows = []
+    for row in found["rows"]:
+        rate, ratio, cpu = row["rate"], row["ratio"], row["cpu_ms"]
+        rows.append(
+            (
+                row["title"],
+                row["clients"] or "–",
+                f"{rate['median']:.0f}",
+                _of(ratio) if ratio else "1",
+                f"{row['cpu_ratio']['median']:.2f}" if row["cpu_ratio"] else "1",
+                f"{row['p50_ms']:.1f} / {row['p95_ms']:.1f} / {row['p99_ms']:.1f}",
+                " + ".join(f"{cpu[part]:.2f}" for part in ("web", "engine") if cpu.get(part)),
+                f"{cpu['load']:.2f}" if "load" in cpu else "–",
+                row["failed"],
+            )
+        )
+    header = (
+        "one sentence of 11 words",
+        "clients",
+        "requests/s",
+        "of the engine (min – max)",
+        "by CPU time",
+        "p50 / p95 / p99 ms",
+        "CPU ms (web + engine)",
+        "CPU ms of the load",
+        "failed",
+    )
+    title = f"### Requests a second ({found['rounds']} rounds of {found['seconds_a_run']} s each)"
+    return f"{title}\n\n{_table(header, rows)}"
+
+
+def _first_audio(found: Results) -> str:
+    rows = [
+        (
+            _NAMES[name],
+            *(_pair(seen[what]) for what in ("first_byte_ms", "first_audio_ms", "whole_ms")),
+        )
+        for name, seen in found["servers"].items()
+    ]
+    title = f"### First audio of a text of {found['words']:,} words ({found['times']} times)"
+    header = ("idle server", "first byte ms", "first sample ms", "whole ms")
+    return f"{title}\n\nEach p50 / p95, with the time to connect.\n\n{_table(header, rows)}"
+
+
+def _fairness(found: Results) -> str:
+    rows = [
+        (
+            _NAMES[name],
+            _pair(seen["idle_ms"]),
+            _pair(seen["busy_ms"]),
+            f"{seen['ratio']['p50']:.1f} / {seen['ratio']['p95']:.1f}",
+            f"{seen['idle_requests']:,} / {seen['busy_requests']:,}",
+        )
+        for name, seen in found.items()
+    ]
+    one = next(iter(found.values()))
+    title = f"### One sentence beside {one['streams']} streams of {one['words']:,} words"
+    header = ("", "idle ms", "beside the streams ms", "times as long", "requests idle / beside")
+    return f"{title}\n\nEach p50 / p95.\n\n{_table(header, rows)}"
+
+
+def _memory(found: Results) -> str:
+    rows = [("AutoVoice, idle", "", _megabytes(found["idle"]))]
+    if "after_load" in found:
+        rows.append(("AutoVoice, after the load", "", _megabytes(found["after_load"])))
+    for key in ("streaming", "locked"):
+        title = _NAMES["autovoice" if key == "streaming" else key]
+        for row in found.get(key, ()):
+            rows.append(
+                (
+                    f"{title}, {row['words']:,} words",
+                    f"{row['answer_mb']:,.0f}",
+                    f"{row['peak_mb']:,.0f} at most",
+                )
+            )
+    header = ("", "MB of the answer", "MB resident, all processes")
+    return f"### Memory\n\n{_table(header, rows)}"
+
+
+def _rest(results: Results) -> str:
+    rows: List[Sequence[Any]] = []
+    start, killed, hit = (results.get(name) for name in ("start", "kills", "cache_hit"))
+    if start:
+        rows.append(("start until /health/live", f"{start['live_ms']:.0f} ms"))
+        rows.append(("start until /health/ready", f"{start['ready_ms']:.0f} ms"))
+    if hit:
+        rows.append(
+            ("answer from the cache, p50 / p95", f"{hit['p50_ms']:.2f} / {hit['p95_ms']:.2f} ms")
+        )
+    if killed:
+        rows.append(
+            (
+                f"{killed['requests']:,} requests while {killed['kills']} workers are killed",
+                f"{killed['lost']} lost, {killed['wrong']} wrong; "
+                f"slowest {killed['slowest_ms']:.0f} ms",
+            )
+        )
+    return f"### And\n\n{_table(('', ''), rows)}" if rows else ""
+
+
+_NAMES = {"autovoice": "AutoVoice", "locked": "Flask + gunicorn, engine under a lock"}
+
+
+def _megabytes(parts: Dict[str, float]) -> str:
+    return f"{sum(parts.values()):,.0f} (web {parts['web']:.0f}, engine {parts['engine']:.0f})"
+
+
+def _of(ratio: Dict[str, float]) -> str:
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} – {ratio['high']:.2f})"
+
+
+def _pair(values: Dict[str, float]) -> str:
+    return f"{values['p50']:.1f} / {values['p95']:.1f}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _row(results: Results, server: str, clients: int) -> Optional[Results]:
+    rows: List[Results] = _get(results, "throughput", "rows") or []
+    for row in rows:
+        if row.get("server") == server and row["clients"] == clients:
+            return row
+    return None
+
+
+def _ratio(results: Results, clients: int) -> Any:
+    return _get(_row(results, "autovoice", clients), "ratio", "median")
+
+
+def _get(tree: Any, *path: str) -> Any:
+    """What lies at the path; None where it ends early."""
+    for name in path:
+        if tree is None:
+            return None
+        tree = tree.get(name)
+    return tree

@@ -1,0 +1,179 @@
+"""The figures in docs/performance.md are the ones that were measured, and computed rightly."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from benchmarks import client, figures, load, report, texts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_percentile_is_a_value_that_occurred():
+    """At least that fraction of all values is not larger, and no smaller value can say so."""
+    values = [5.0, 1.0, 4.0, 2.0, 3.0]
+    assert figures.percentile(values, 0.5) == 3.0
+    assert figures.percentile(values, 0.95) == 5.0
+    assert figures.percentile(values, 0.0) == 1.0
+    assert figures.percentile(list(range(1, 101)), 0.95) == 95
+    assert figures.percentile([7.0], 0.99) == 7.0
+
+
+def test_spread_tells_the_middle_and_the_ends():
+    """The median does not follow one bad round."""
+    assert figures.spread([2.0, 1.0, 90.0]) == (2.0, 1.0, 90.0)
+
+
+def test_a_run_is_compared_with_the_runs_beside_it():
+    """A machine that gets slower in the middle changes no ratio."""
+    runs = [("raw", 100.0), ("a", 80.0), ("raw", 100.0), ("raw", 50.0), ("a", 40.0), ("raw", 50.0)]
+    assert figures.paired(runs, "raw") == {"a": [0.8, 0.8]}
+
+
+def test_the_reference_is_the_mean_of_before_and_after():
+    """Of two kinds of run in a row, each takes the nearest reference on either side."""
+    runs = [("raw", 100.0), ("a", 60.0), ("b", 30.0), ("raw", 20.0)]
+    assert figures.paired(runs, "raw") == {"a": [1.0], "b": [0.5]}
+    assert figures.paired([("a", 1.0), ("raw", 2.0)], "raw") == {"a": [0.5]}
+
+
+def test_without_a_reference_there_is_no_ratio():
+    """A figure that was compared with nothing is an error, not a one."""
+    with pytest.raises(ValueError):
+        figures.paired([("a", 1.0)], "raw")
+
+
+def test_sentences_differ_so_that_no_cache_can_help():
+    """Each has eleven words, and a later process speaks the same ones."""
+    sentences = texts.sentences()
+    assert len(set(sentences)) == len(sentences) == texts.SENTENCES
+    assert {len(sentence.split()) for sentence in sentences} == {11}
+    assert texts.sentences() == sentences
+    assert 2_000 <= len(texts.long_text(2_000).split()) < 2_011
+
+
+# --- the clients ------------------------------------------------------------------------------
+
+BODY = b"h" * client.WAV_HEADER_BYTES + b"samples"
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
+    b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (BODY[:44], BODY[44:], b"")
+)
+
+
+@pytest.fixture
+def serve():
+    """Starts a server that gives canned answers, a few bytes at a time, on every connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection, canned):
+        with connection, contextlib.suppress(OSError):  # the client may have seen enough
+            while connection.recv(1 << 16):
+                for start in range(0, len(canned), 11):
+                    connection.sendall(canned[start : start + 11])
+
+    def accept(canned):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection, canned), daemon=True).start()
+
+    def start(canned):
+        threading.Thread(target=accept, args=(canned,), daemon=True).start()
+        return listener.getsockname()[1]
+
+    yield start
+    listener.close()
+
+
+@pytest.mark.parametrize("canned", [WHOLE, CHUNKED], ids=["whole", "chunked"])
+def test_client_reads_an_answer_to_its_end(serve, canned):
+    """The connection can be used again, and the first sample comes after the header."""
+    connection = client.Connection(serve(canned), timeout_s=5)
+    for _ in range(3):
+        answer = connection.speak(b"{}", digest=True)
+        assert (answer.status, answer.bytes) == (200, len(BODY))
+        assert 0 < answer.first_byte_s <= answer.first_audio_s <= answer.whole_s
+    connection.close()
+
+
+def test_client_notices_an_answer_that_ends_too_early(serve):
+    """Missing audio counts as lost, not as a short answer."""
+    port = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: close\r\n\r\nx")
+    connection = client.Connection(port, timeout_s=0.2)
+    with pytest.raises(OSError):
+        connection.speak(b"{}")
+    connection.close()
+
+
+@pytest.mark.parametrize("canned", [WHOLE, CHUNKED], ids=["whole", "chunked"])
+def test_own_load_counts_whole_answers(serve, canned, tmp_path):
+    """The loop that stands in for wrk says how many answers came, and how long they took."""
+    bodies = tmp_path / "bodies.jsonl"
+    load.write_bodies(bodies, [b"{}", b"[]"])
+    command = [sys.executable, "-m", "benchmarks.load", str(serve(canned)), str(bodies)]
+    command += ["2", "0.2", "0"]
+    output = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, check=True).stdout
+    seen = json.loads(output.partition(b"RESULT ")[2])
+    assert seen["requests"] > 0 and seen["failed"] == 0
+    assert seen["bytes"] >= seen["requests"] * len(canned)
+    assert 0 < seen["p50_ms"] <= seen["p95_ms"] <= seen["p99_ms"]
+
+
+# --- the page ---------------------------------------------------------------------------------
+
+
+def measured():
+    return json.loads((ROOT / report.DATA).read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_what_was_measured():
+    """docs/performance.md holds the table of docs/performance.json, unchanged."""
+    page = (ROOT / report.PAGE).read_text(encoding="utf-8")
+    assert report.insert(page, report.render(measured())) == page
+
+
+def test_a_full_run_was_measured():
+    """No figure that is promised is left out."""
+    assert [target.title for target in report.targets(measured()) if target.met is None] == []
+
+
+def test_the_figures_do_not_tell_whose_machine_it_was():
+    """Cores, model and versions matter; names and folders do not."""
+    data = (ROOT / report.DATA).read_text(encoding="utf-8")
+    assert socket.gethostname() not in data
+    assert "/" not in "".join(measured()["machine"]["cpu"])
+    assert set(measured()["machine"]) == {"cores", "cpu", "memory_gb", "system"}
+
+
+def test_inserting_keeps_what_people_wrote():
+    """Only what stands between the markers is replaced."""
+    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    once = report.insert(page, "new\n")
+    assert once == f"before\n{report.BEGIN}\n\nnew\n\n{report.END}\nafter\n"
+    assert report.insert(once, "new\n") == once
+    with pytest.raises(ValueError):
+        report.insert("no markers", "new")
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "met"),
+    [(2.0, True, True), (1.9, True, False), (2.0, False, True), (2.1, False, False)],
+)
+def test_a_target_is_met_on_its_limit(value, at_least, met):
+    """At least and at most both include the limit itself."""
+    assert report.Target("x", 2.0, value, at_least=at_least).met is met
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    """A part of a run shows its figures, and does not fail for the rest."""
+    facts = {name: measured()[name] for name in ("date", "machine", "versions")}
+    assert {target.met for target in report.targets(facts)} == {None}
+    assert "not measured" in report.render(facts)
