@@ -222,9 +222,10 @@ class EspeakEngine(Engine):
         self._emitter = self._selected = None
 
     def _select(self, voice: str, wpm: int, pitch: int) -> None:
-        if self._selected == (voice, wpm, pitch):
-            return
         base, plus, variant = voice.partition("+")
+        # A variant may have an echo, which an utterance leaves behind.
+        if self._selected == (voice, wpm, pitch) and not plus:
+            return
         file = self._files.get(base)
         # The library would take an unknown variant for none.
         if file is None or (plus and variant not in self._variants):
