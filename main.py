@@ -15,10 +15,11 @@ def main() -> None:
     """Set up logging, then serve until a signal says otherwise."""
     try:
         configured = settings.load()
+        setup_logging(configured)
+        serve(configured)
     except SettingsError as error:
-        sys.exit(error.message)
-    setup_logging(configured)
-    serve(configured)
+        print(error.message, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

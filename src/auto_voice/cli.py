@@ -1,6 +1,7 @@
 """The command line: serve, say, voices, doctor, bench."""
 
 import json
+import logging
 import shutil
 import subprocess  # nosec B404: runs a sound player, without a shell
 import sys
@@ -79,6 +80,8 @@ def serve(host: Optional[str], port: Optional[int], reload: bool) -> None:
 
     configured = settings.load(host=host, port=port)
     setup_logging(configured)
+    for name in settings.unknown():
+        logging.getLogger(__name__).warning("there is no setting %s", name)
     run(configured, reload=reload)
 
 

@@ -6,7 +6,9 @@ both appear in ``docs/configuration.md`` and in ``autovoice doctor``.
 """
 
 import ipaddress
+import math
 import os
+from pathlib import Path
 from typing import Any, Dict, List, Literal, Mapping, Optional, Tuple
 
 import msgspec
@@ -179,15 +181,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def available_cores() -> int:
-    """Cores this process may use (a container's CPU set counts)."""
+    """Cores this process may use: a container's CPU set and its quota count."""
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    try:
+        # cgroup v2, as seen from inside a container: microseconds of each period, or "max".
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup, or no limit
+    return max(1, cores)
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server listening on ``host``."""
-    if host == "localhost" or host.startswith("unix:"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -286,4 +295,5 @@ def unknown(environ: Optional[Mapping[str, str]] = None) -> List[str]:
     """
     environ = os.environ if environ is None else environ
     known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+    known.add(PREFIX + "API_KEY")  # the client's own, for `autovoice bench`
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

@@ -35,6 +35,8 @@ _NORMAL_PITCH = 50
 _COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
 _SILENT = " .,;:…-–—\u2028\u2029\ufeff"
 """A text of nothing but these is silence."""
+_UNSTEADY = frozenset({"caleb", "Reed"})
+"""Variants that sound different each time: espeak-ng's second synthesizer keeps more to itself."""
 _GENDERS = {1: "male", 2: "female"}
 
 
@@ -117,6 +119,7 @@ class EspeakEngine(Engine):
         self._variants = {
             identifier.split("/", 1)[1]: gender
             for _, identifier, gender, _ in self._list("variant")
+            if identifier.split("/", 1)[1] not in _UNSTEADY
         }
 
     def capabilities(self) -> Capabilities:
@@ -242,11 +245,13 @@ class EspeakEngine(Engine):
     def _list_voices(self) -> List[Voice]:
         voices: Dict[str, Voice] = {}
         for name, identifier, gender, ranked in self._list(None):
-            tags = [tag for _, tag in ranked]
+            # Best first; those equally good stay in the order of the voice's file.
+            tags = [tag for _, tag in sorted(ranked, key=lambda tag: tag[0])]
             if not self._has_dictionary(identifier, tags):
                 continue
-            # The first tag names the voice, but for the few that share one.
-            voice_id = tags[0] if tags[0] not in voices else identifier.rsplit("/", 1)[-1].lower()
+            # The file's first tag names the voice, but for the few that share one.
+            own = ranked[0][1]
+            voice_id = own if own not in voices else identifier.rsplit("/", 1)[-1].lower()
             self._files[voice_id] = identifier
             for priority, tag in ranked:
                 best = self._preferred.get(tag)
@@ -255,7 +260,7 @@ class EspeakEngine(Engine):
             voices[voice_id] = Voice(
                 id=voice_id,
                 name=name.strip(),
-                language=tags[0],
+                language=own,
                 engine=self.name,
                 sample_rate=self._rate,
                 gender=gender,
@@ -274,7 +279,7 @@ class EspeakEngine(Engine):
     def _list(
         self, language: Optional[str]
     ) -> List[Tuple[str, str, Optional[str], List[Tuple[int, str]]]]:
-        """Name, identifier, gender and (priority, language tag), best first, of each voice."""
+        """Name, identifier, gender and (priority, language tag) of each voice."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         wanted = None
         if language is not None:
@@ -298,13 +303,13 @@ class EspeakEngine(Engine):
 
 
 def _language_tags(address: int) -> List[Tuple[int, str]]:
-    """(priority, tag) of a list ``<priority byte><tag>\\0 … \\0``, best first."""
+    """(priority, tag) of a list ``<priority byte><tag>\\0 … \\0``, in their order."""
     tags: List[Tuple[int, str]] = []
     while ctypes.string_at(address, 1) != b"\x00":
         tag = ctypes.string_at(address + 1)
         tags.append((ctypes.string_at(address, 1)[0], tag.decode()))
         address += len(tag) + 2
-    return sorted(tags, key=lambda ranked: ranked[0])
+    return tags
 
 
 class _Nobody:

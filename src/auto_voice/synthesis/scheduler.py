@@ -71,7 +71,8 @@ class FairScheduler:
                 raise Draining("The server is stopping.", retry_after_s=5)
             if self._requests >= self.max_requests:
                 raise Overloaded(
-                    f"{self._requests} requests are being served already.", retry_after_s=1
+                    "As many requests as this server takes are being served already.",
+                    retry_after_s=1,
                 )
             self._requests += 1
             return Ticket()

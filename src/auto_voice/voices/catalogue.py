@@ -89,7 +89,7 @@ class Catalogue:
         shown = name if len(name) <= 60 else name[:60] + "…"
         near = self._near(name)
         hint = f" Near matches: {', '.join(near)}." if near else ""
-        return f"There is no voice {shown!r}.{hint} GET /v1/audio/voices lists all."
+        return f"There is no voice {shown!r}.{hint} All are at /v1/audio/voices, or listed by `autovoice voices`."
 
     def _near(self, name: str) -> List[str]:
         base, plus, variant = name[:60].lower().partition("+")
@@ -100,7 +100,9 @@ class Catalogue:
             known = {key.lower(): key for key in self._variants[voice.engine]}
             close = difflib.get_close_matches(variant, known, _SHOWN_MATCHES, 0.4)
             return [f"{voice.id}+{known[key]}" for key in close]
-        found = [pool[key] for key in difflib.get_close_matches(base, pool, _SHOWN_MATCHES, 0.6)]
+        language = self._languages.get(base.split("-")[0])
+        found = [language] if language and "-" in base else []
+        found += [pool[key] for key in difflib.get_close_matches(base, pool, _SHOWN_MATCHES, 0.6)]
         found += [names[key] for key in difflib.get_close_matches(base, names, 2, 0.7)]
         found += [names[key] for key in names if len(base) > 2 and base in key]
         return list(dict.fromkeys(found))[:_SHOWN_MATCHES]

@@ -60,7 +60,7 @@ class RateLimit:
             if not self._limiter.hit(limit, client):
                 reset = self._limiter.get_window_stats(limit, client)[0]
                 raise RateLimited(
-                    f"This key may make {limit} requests.",
+                    f"The limit of {limit.amount} requests per {limit.get_expiry()} s is reached.",
                     retry_after_s=max(1.0, reset - time.time()),
                 )
 
@@ -94,5 +94,6 @@ class Gate:
             facts["key"] = self._keys.name_of(
                 environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", "")
             )
-        if self._limit is not None and route == self._limited:
+        limited = route == self._limited and environ.get("REQUEST_METHOD") == "POST"
+        if self._limit is not None and limited:
             self._limit.check(facts.get("key") or environ.get("REMOTE_ADDR", ""))

@@ -10,7 +10,6 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from auto_voice.bootstrap import Service
 from auto_voice.errors import (
     AutoVoiceError,
-    BodyTimeout,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -43,6 +42,13 @@ def create_app(service: Service) -> Flask:
             facts = request.environ[FACTS]
             facts["route"] = request.url_rule.rule
             gate.admit(request.environ, facts)
+        elif isinstance(request.routing_exception, WerkzeugMethodNotAllowed):
+            # The path exists all the same; one of its methods tells its rule.
+            method = next(iter(request.routing_exception.valid_methods or ("GET",)))
+            adapter = app.create_url_adapter(request)
+            if adapter is not None:
+                rule, _ = adapter.match(method=method, return_rule=True)
+                request.environ[FACTS]["route"] = rule.rule
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
@@ -109,9 +115,6 @@ def _known(error: Exception) -> AutoVoiceError:
                 f"There is nothing at {request.path[:200]!r}; /docs lists what there is."
             )
         return InvalidRequest(error.description or "The request cannot be understood.")
-    if isinstance(error, (TimeoutError, BlockingIOError)):
-        # The server gives a client a limited time to send its body.
-        return BodyTimeout("The request's body did not arrive in time.")
     log.error("a request failed unexpectedly", exc_info=error)
     return AutoVoiceError("An internal error occurred; the log has the details.")
 

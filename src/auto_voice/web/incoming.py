@@ -8,7 +8,13 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from auto_voice.audio.encoders import FORMATS
-from auto_voice.errors import BodyTooLarge, InvalidJSON, InvalidRequest, UnsupportedMediaType
+from auto_voice.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    InvalidJSON,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
 
 Environ = Dict[str, Any]
 """WSGI's."""
@@ -35,14 +41,26 @@ def read_body(environ: Environ, limit: int) -> bytes:
     if length and length.isascii() and length.isdigit():
         if len(length) > 18 or int(length) > limit:
             raise BodyTooLarge(f"The body has {length[:18]} bytes; this server accepts {limit}.")
-        data: bytes = environ["wsgi.input"].read(int(length))
+        data = _read(environ, int(length))
+        if len(data) < int(length):
+            raise InvalidRequest("The body is shorter than its Content-Length says.")
         return data
     # Without a length the server ends the stream itself, as chunked bodies are sent.
     if not environ.get("wsgi.input_terminated"):
         return b""
-    data = environ["wsgi.input"].read(limit + 1)
+    data = _read(environ, limit + 1)
     if len(data) > limit:
         raise BodyTooLarge(f"The body is larger than {limit} bytes.")
+    return data
+
+
+def _read(environ: Environ, count: int) -> bytes:
+    try:
+        data: bytes = environ["wsgi.input"].read(count)
+    except (TimeoutError, BlockingIOError):
+        raise BodyTimeout("The body did not arrive in time.", retry_after_s=1) from None
+    except OSError as error:  # gunicorn's errors about chunks are such, too
+        raise InvalidRequest(f"The body is malformed: {str(error)[:100]}") from None
     return data
 
 

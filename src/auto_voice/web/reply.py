@@ -37,8 +37,10 @@ def error_reply(error: AutoVoiceError) -> Reply:
     """An error in OpenAI's shape."""
     body = encode_json({"error": error_detail(error)})
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    if error.retry_after_s is not None:
-        headers.append(("Retry-After", str(math.ceil(error.retry_after_s))))
+    # OpenAI's clients obey the one, all others know the other.
+    headers.append(("x-should-retry", "true" if error.retryable else "false"))
+    if error.retryable:
+        headers.append(("Retry-After", str(math.ceil(error.retry_after_s or 1.0))))
     if error.status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return Reply(error.status, headers, body)

@@ -8,14 +8,17 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Optional
 
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from auto_voice.bootstrap import Service, build, check
+from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
 from auto_voice.web.app import create_app
+from auto_voice.web.reply import STATUS_LINES, error_reply
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         return bool(data)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: drain, then stop. A second one stops at once."""
+        """SIGTERM to this process: drain, then stop. A second one stops at once."""
         if self._drain_begun:
             super().handle_exit(sig, frame)
             return
@@ -200,6 +203,21 @@ class _Response(wsgi.Response):  # type: ignore[misc]
             self.sock.sendall(b"")
 
 
+def _write_error(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
+    """Answer a request that gunicorn itself refuses; its own answer is a page of HTML."""
+    error = InvalidRequest(f"{reason}. {mesg[:200]}".strip())
+    error.status = status_int
+    reply = error_reply(error)
+    head = [
+        f"HTTP/1.1 {STATUS_LINES.get(status_int, str(status_int))}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in reply.headers),
+    ]
+    body = reply.body if isinstance(reply.body, bytes) else b""
+    sock.sendall("\r\n".join([*head, "", ""]).encode("latin-1", "replace") + body)
+
+
+util.write_error = _write_error
 wsgi.Response = _Response  # `wsgi.create`, which makes them, has no other way to be told
 
 
