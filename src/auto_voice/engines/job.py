@@ -101,6 +101,8 @@ class Job:
             self._skip -= skipped
             pcm = pcm[skipped:]
         self._delivered += len(pcm)
+        if time.monotonic() > self._end_by:
+            self.cancelled = True
         if last:
             self._done = True
             self.compute_s = time.monotonic() - self.started
@@ -141,6 +143,8 @@ class Job:
             pcm, last = item
             if last and self.cancelled:
                 # The worker has stopped early; nobody may take that for the whole.
+                if self.expired:
+                    raise DeadlineExceeded("The request took longer than its deadline allows.")
                 raise Cancelled("the request was cancelled")
             if pcm:
                 yield pcm

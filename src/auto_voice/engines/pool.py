@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from typing import List, Optional, Protocol
+from typing import List, Optional, Protocol, Union
 
 from auto_voice.engines.engine import Description, Utterance
 from auto_voice.engines.job import POLL_S, IsGone, Job
@@ -140,8 +140,8 @@ class Slot:
         self.ready = False
         self._was_ready = False
         self._pool = pool
-        self._inbox: "queue.SimpleQueue[Optional[Job]]" = queue.SimpleQueue()
-        """Jobs for the slot's own thread; None: look after the worker, it has died."""
+        self._inbox: "queue.SimpleQueue[Union[Job, WorkerDied]]" = queue.SimpleQueue()
+        """Jobs for the slot's own thread, or why it has to look after its worker."""
 
     def give(self, job: Job) -> None:
         """Have the slot's own thread do ``job``."""
@@ -155,8 +155,8 @@ class Slot:
         """Do ``job`` in the calling thread, which must have been assigned this slot."""
         try:
             self._serve(job, is_gone)
-        except WorkerDied:
-            self._inbox.put(None)
+        except WorkerDied as death:
+            self._inbox.put(death)
         else:
             self._pool.dispatcher.offer(self)
 
@@ -165,7 +165,7 @@ class Slot:
         process = self.process
         if process is not None:
             process.kill()
-        self._inbox.put(None)
+        self._inbox.put(WorkerDied("the pool is closed"))
 
     def _run(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
@@ -222,8 +222,8 @@ class Slot:
                 if process.has_ended() and pool.dispatcher.withdraw(self):
                     raise WorkerDied("it ended while idle") from None
                 continue
-            if job is None:
-                raise WorkerDied("it ended")
+            if isinstance(job, WorkerDied):
+                raise job
             self._serve(job, lambda: False)
             pool.dispatcher.offer(self)
 
@@ -263,7 +263,7 @@ class Slot:
         heard = time.monotonic()
 
         def idle() -> None:
-            if is_gone():
+            if is_gone() or job.expired:
                 job.cancel()
                 process.cancel()
             if time.monotonic() - heard > pool.timeout_s:

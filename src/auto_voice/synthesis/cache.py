@@ -96,7 +96,7 @@ class DiskStore:
             data = path.read_bytes()
             magic, audio_s, checksum = self._HEADER.unpack_from(data)
             audio = data[self._HEADER.size :]
-            if magic != self._MAGIC or zlib.crc32(audio) != checksum:
+            if magic != self._MAGIC or self._checksum(audio, audio_s) != checksum:
                 raise ValueError
         except FileNotFoundError:
             return None
@@ -115,14 +115,16 @@ class DiskStore:
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry, deleting the least recently used ones for it."""
-        header = self._HEADER.pack(self._MAGIC, entry.audio_s, zlib.crc32(entry.audio))
+        header = self._HEADER.pack(
+            self._MAGIC, entry.audio_s, self._checksum(entry.audio, entry.audio_s)
+        )
         size = len(header) + len(entry.audio)
         if size > self._limit:
             return
         path = self._path(key)
         temporary: Optional[str] = None
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=str(path.parent), suffix=".tmp")
             with os.fdopen(descriptor, "wb") as file:
                 file.write(header)
@@ -143,15 +145,19 @@ class DiskStore:
     def _shrink(self) -> None:
         """Delete the oldest files down to nine tenths of the limit."""
         # Other processes write here too: the folder knows the true size, the counter is a hint.
-        files = sorted(self._files())
-        total = sum(size for _, size, _ in files)
-        evicted = 0
-        for modified, size, path in files:
-            stale = path.suffix == ".tmp" and time.time() - modified > self._STALE_S
-            if total <= self._limit * 0.9 and not stale:
-                break
-            if path.suffix == ".tmp" and not stale:
+        files = []
+        total = evicted = 0
+        for file in sorted(self._files()):
+            modified, size, path = file
+            if path.suffix != self._SUFFIX and time.time() - modified > self._STALE_S:
+                _unlink(path)  # left by a process that was killed while it wrote
                 continue
+            total += size
+            if path.suffix == self._SUFFIX:
+                files.append(file)
+        for _, size, path in files:
+            if total <= self._limit * 0.9:
+                break
             _unlink(path)
             total -= size
             evicted += 1
@@ -169,6 +175,10 @@ class DiskStore:
                 continue
             found.append((stat.st_mtime, stat.st_size, path))
         return found
+
+    @staticmethod
+    def _checksum(audio: bytes, audio_s: float) -> int:
+        return zlib.crc32(audio, zlib.crc32(struct.pack("<d", audio_s)))
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / (key + self._SUFFIX)

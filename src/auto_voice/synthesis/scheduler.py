@@ -5,6 +5,11 @@ of the text as the cost of a sentence: every request gets an equal share of the
 workers, so a request of one sentence waits for about one sentence of others,
 however long their texts are. Requests of equal length are served in the order
 of their arrival.
+
+One thing is added: a request's first sentence goes before the others' that are
+due at the same virtual time, so that it waits for no more than those being
+spoken. So that first sentences that keep coming starve nobody, each moves the
+virtual time on by its share.
 """
 
 import heapq
@@ -38,9 +43,12 @@ class FairScheduler:
         self._lock = threading.Lock()
         self._emptied = threading.Condition(self._lock)
         self._free: List[Slot] = []
-        self._waiting: List[Tuple[float, int, Job]] = []
+        self._waiting: List[Tuple[float, bool, int, Job]] = []
         self._sequence = itertools.count()
         self._virtual = 0.0
+        """The virtual time that a new request starts at."""
+        self._reached = 0.0
+        """The latest start of a sentence that was not a request's first."""
         self._requests = 0
         self._draining = False
 
@@ -87,12 +95,14 @@ class FairScheduler:
     def submit(self, ticket: Ticket, job: Job) -> None:
         """Give a sentence to a free worker, or queue it for one."""
         with self._lock:
+            first = not ticket.finish
             start = max(self._virtual, ticket.finish)
-            ticket.finish = start + _FIXED_COST + len(job.utterance.text)
+            ticket.finish = start + _cost(job)
             if not self._free:
-                heapq.heappush(self._waiting, (start, next(self._sequence), job))
+                # Among those whose turn it is equally, the newcomer goes first.
+                heapq.heappush(self._waiting, (start, not first, next(self._sequence), job))
                 return
-            self._virtual = start
+            self._virtual = self._reached = start
             slot = self._free.pop()
         job.assign(slot)
 
@@ -117,7 +127,7 @@ class FairScheduler:
         """Queue a sentence again, before all others."""
         with self._lock:
             if not self._free:
-                heapq.heappush(self._waiting, (self._virtual - 1, next(self._sequence), job))
+                heapq.heappush(self._waiting, (self._reached - 1, True, next(self._sequence), job))
                 return
             slot = self._free.pop()
         job.assign(slot)
@@ -125,10 +135,13 @@ class FairScheduler:
     def _next(self) -> Optional[Job]:
         """With the lock held: the sentence whose turn it is."""
         while self._waiting:
-            start, _, job = heapq.heappop(self._waiting)
-            self._virtual = max(self._virtual, start)
+            start, later, _, job = heapq.heappop(self._waiting)
             if job.cancelled:
                 continue
+            if later:
+                self._virtual = self._reached = max(self._reached, start)
+            else:
+                self._virtual = max(self._virtual, start) + _cost(job) / max(1, self._requests)
             if not job.expired:
                 return job
             job.fail(
@@ -147,3 +160,7 @@ class FairScheduler:
         """Wait until no request is left; False if some still are."""
         with self._emptied:
             return self._emptied.wait_for(lambda: self._requests == 0, timeout_s)
+
+
+def _cost(job: Job) -> int:
+    return _FIXED_COST + len(job.utterance.text)

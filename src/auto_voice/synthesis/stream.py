@@ -11,6 +11,7 @@ from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
 from auto_voice.engines.engine import Utterance, Voice
 from auto_voice.engines.job import Job
+from auto_voice.errors import DeadlineExceeded
 from auto_voice.synthesis.scheduler import FairScheduler, Ticket
 from auto_voice.text.sentences import Segment
 
@@ -18,7 +19,7 @@ LOOKAHEAD = 2
 """Sentences of one request under way at once: one is spoken while another one is sent."""
 PARAGRAPH_PAUSE_S = 0.25
 SILENT_ANSWER_S = 0.1
-"""What a text without anything speakable sounds like."""
+"""Seconds an answer has at least; for a text without anything speakable, of silence."""
 
 
 class Stats:
@@ -130,6 +131,8 @@ class SpeechStream:
                     pending.append((job, segment))
                 if not pending:
                     break
+                if time.monotonic() > self._end_by:
+                    raise DeadlineExceeded("The request took longer than its deadline allows.")
                 job, segment = pending[0]
                 for pcm in job.results(self._is_gone):
                     pcm = resampler.push(pcm)
@@ -144,8 +147,7 @@ class SpeechStream:
                     total += len(pcm)
                     yield pcm
             pcm = resampler.flush()
-            if not total and not pcm:
-                pcm = silence(SILENT_ANSWER_S, self._rate)
+            pcm += bytes(max(0, len(silence(SILENT_ANSWER_S, self._rate)) - total - len(pcm)))
             total += len(pcm)
             if pcm:
                 yield pcm

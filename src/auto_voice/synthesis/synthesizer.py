@@ -261,8 +261,17 @@ class Synthesizer:
             stats.first_audio_s = time.monotonic() - stats.began
             self._metrics.cache("hit")
             return iter((entry.audio,)), stats, "hit"
+
+        def begin(gone: Callable[[], bool]) -> Iterator[bytes]:
+            # It may have been finished between the look above and now.
+            entry = cache.get(key)
+            if entry is None:
+                return start(gone)
+            stats.audio_s = entry.audio_s
+            return iter((entry.audio,))
+
         pieces, made, joined = self._flights.board(
-            key, start, stats, is_gone, lambda audio: cache.put(key, Entry(audio, stats.audio_s))
+            key, begin, stats, is_gone, lambda audio: cache.put(key, Entry(audio, stats.audio_s))
         )
         self._metrics.cache("joined" if joined else "miss")
         return pieces, made, "hit" if joined else "miss"
@@ -274,7 +283,7 @@ class Synthesizer:
             engine.name,
             engine.version,
             voice.id,
-            request.text,
+            request.text.encode("utf-8", "surrogatepass"),
             request.speed,
             request.format,
             rate,
@@ -331,6 +340,6 @@ def outcome_of(error: AutoVoiceError) -> str:
         return "cancelled"
     if error.code in ("engine_timeout", "deadline_exceeded"):
         return "timeout"
-    if error.code in ("overloaded", "draining"):
+    if error.code in ("overloaded", "draining", "rate_limit_exceeded"):
         return "rejected"
     return "invalid" if error.status < 500 else "error"

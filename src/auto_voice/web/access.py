@@ -60,7 +60,7 @@ class RateLimit:
             if not self._limiter.hit(limit, client):
                 reset = self._limiter.get_window_stats(limit, client)[0]
                 raise RateLimited(
-                    f"The limit of {limit.amount} requests per {limit.get_expiry()} s is reached.",
+                    f"The limit of {limit.amount} requests ({limit}) is reached.",
                     retry_after_s=max(1.0, reset - time.time()),
                 )
 

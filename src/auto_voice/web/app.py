@@ -16,6 +16,7 @@ from auto_voice.errors import (
 )
 from auto_voice.web.access import Gate
 from auto_voice.web.api import API, SPEECH_PATH
+from auto_voice.web.incoming import BODY_READ
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
 
@@ -121,7 +122,13 @@ def _known(error: Exception) -> AutoVoiceError:
 
 def _refusal(error: AutoVoiceError, environ: Dict[str, Any]) -> Reply:
     environ[FACTS]["error"] = error.code
-    return error_reply(error)
+    reply = error_reply(error)
+    has_body = environ.get("CONTENT_LENGTH", "0") not in ("", "0") or (
+        "HTTP_TRANSFER_ENCODING" in environ
+    )
+    if has_body and not environ.get(BODY_READ):
+        reply.headers.append(("Connection", "close"))  # rather than take in what nobody reads
+    return reply
 
 
 def _response(reply: Reply) -> Response:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Optional
 from urllib.parse import parse_qsl
 
 import msgspec
+from gunicorn.http.errors import ParseException
 
 from auto_voice.audio.encoders import FORMATS
 from auto_voice.errors import (
@@ -18,6 +19,9 @@ from auto_voice.errors import (
 
 Environ = Dict[str, Any]
 """WSGI's."""
+
+BODY_READ = "autovoice.body_read"
+"""The WSGI environment's key for whether the body has been read."""
 
 _FIELD = re.compile(r" - at `\$\.(\w+)")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -55,11 +59,12 @@ def read_body(environ: Environ, limit: int) -> bytes:
 
 
 def _read(environ: Environ, count: int) -> bytes:
+    environ[BODY_READ] = True
     try:
         data: bytes = environ["wsgi.input"].read(count)
     except (TimeoutError, BlockingIOError):
         raise BodyTimeout("The body did not arrive in time.", retry_after_s=1) from None
-    except OSError as error:  # gunicorn's errors about chunks are such, too
+    except (OSError, ParseException) as error:  # gunicorn has errors about chunks of both kinds
         raise InvalidRequest(f"The body is malformed: {str(error)[:100]}") from None
     return data
 

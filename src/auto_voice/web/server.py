@@ -191,6 +191,11 @@ class _Response(wsgi.Response):  # type: ignore[misc]
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         super().__init__(req, _OneWrite(sock), cfg)
 
+    def process_headers(self, headers: Any) -> None:
+        super().process_headers(headers)
+        if ("Connection", "close") in headers:
+            self.force_close()
+
     def send_headers(self) -> None:
         if not self.headers_sent:
             lines = [*self.default_headers(), *(f"{k}: {v}\r\n" for k, v in self.headers), "\r\n"]
