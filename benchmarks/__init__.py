@@ -9,6 +9,7 @@ plain_server.py the rivals: what one writes in an afternoon
 servers.py      starts servers, and reads their CPU time and memory
 load.py         makes requests at a rate that a server cannot keep up with
 client.py       makes one request and notes when what arrived
+machine.py      what it runs on, and who else does
 texts.py        what is spoken
 figures.py      the arithmetic
 report.py       figures to tables, and whether they are what they have to be

@@ -1,12 +1,14 @@
--- For wrk: cycles through the bodies in a file, from a given line on, and prints JSON.
+-- For wrk: cycles through the bodies in a file and prints JSON. Connections are kept, or "anew".
 local requests, position = {}, 0
 
 function init(args)
   local headers = { ["Content-Type"] = "application/json", ["Host"] = wrk.host }
+  if args[2] == "anew" then headers["Connection"] = "close" end
   for line in io.lines(args[1]) do
     requests[#requests + 1] = wrk.format("POST", "/v1/audio/speech", headers, line)
   end
-  position = tonumber(args[2]) % #requests
+  -- Each run starts elsewhere, so that all bodies get their turn.
+  position = os.time() * 37 % #requests
 end
 
 function request()

@@ -5,6 +5,7 @@ installed (Debian's package wrk), else a loop of our own over epoll. As a
 program this is that loop.
 """
 
+import itertools
 import json
 import re
 import resource
@@ -44,25 +45,25 @@ def write_bodies(path: Path, bodies: List[bytes]) -> None:
 
 
 def start(
-    port: int, bodies: Path, clients: int, seconds: float, offset: int = 0
+    port: int, bodies: Path, clients: int, seconds: float, connections: str = "kept"
 ) -> "subprocess.Popen[str]":
-    """Begin a run that starts with the body number ``offset``."""
+    """Begin a run; connections are ``kept`` or made ``anew`` for each request."""
     if shutil.which("wrk"):
         url = f"http://127.0.0.1:{port}/v1/audio/speech"
         command = f"wrk --threads 1 --connections {clients} --duration {seconds:.0f}s"
-        command += f" --timeout 60s --script benchmarks/load.lua {url} -- {bodies} {offset}"
+        command += f" --timeout 60s --script benchmarks/load.lua {url} -- {bodies} {connections}"
     else:
         command = f"{sys.executable} -m benchmarks.load {port} {bodies} {clients} {seconds}"
-        command += f" {offset}"
+        command += f" {connections}"
     return subprocess.Popen(
         command.split(), cwd=str(ROOT), stdout=subprocess.PIPE, universal_newlines=True
     )
 
 
-def run(port: int, bodies: Path, clients: int, seconds: float, offset: int = 0) -> Load:
+def run(port: int, bodies: Path, clients: int, seconds: float) -> Load:
     """One run, from its start to its end."""
     before = _children_cpu_s()
-    output, _ = start(port, bodies, clients, seconds, offset).communicate()
+    output, _ = start(port, bodies, clients, seconds).communicate()
     result: Dict[str, Any] = json.loads(output.rpartition("RESULT ")[2])
     return Load(**result, cpu_s=_children_cpu_s() - before)
 
@@ -118,43 +119,55 @@ class _Client:
         return count, int(self._head[9:12]) if ended else 0
 
 
-def _loop(port: int, requests: List[bytes], clients: int, seconds: float, offset: int) -> Load:
+def _loop(port: int, requests: List[bytes], clients: int, seconds: float, anew: bool) -> Load:
     selector = selectors.DefaultSelector()
     buffer = bytearray(1 << 18)
     latencies: List[float] = []
     failed = size = 0
-    position = offset
+    upcoming = itertools.cycle(requests)
     began = time.perf_counter()
-    for _ in range(clients):
+
+    def begin() -> None:
         client = _Client(port)
         selector.register(client.socket, selectors.EVENT_READ, client)
-        client.ask(requests[position % len(requests)])
-        position += 1
+        client.ask(next(upcoming))
+
+    for _ in range(clients):
+        begin()
     while time.perf_counter() < began + seconds:
         for key, _ in selector.select(0.1):
             client = key.data
             count, status = client.receive(buffer)
             size += count
-            if status:
-                latencies.append(1e3 * (time.perf_counter() - client.began))
-                failed += status != 200
-                client.ask(requests[position % len(requests)])
-                position += 1
+            if not status:
+                continue
+            latencies.append(1e3 * (time.perf_counter() - client.began))
+            failed += status != 200
+            if anew:
+                selector.unregister(client.socket)
+                client.socket.close()
+                begin()
+            else:
+                client.ask(next(upcoming))
     spent = time.perf_counter() - began
     p50, p95, p99 = (percentile(latencies or [0.0], f) for f in (0.5, 0.95, 0.99))
     return Load(len(latencies), spent, size, failed, p50, p95, p99)
 
 
-def _main(port: int, bodies: str, clients: int, seconds: float, offset: int) -> None:
+def _main(port: int, bodies: str, clients: int, seconds: float, connections: str) -> None:
     head = "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+    if connections == "anew":
+        head += "\r\nConnection: close"
     requests = [
         f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         for body in Path(bodies).read_bytes().splitlines()
     ]
-    result = _loop(port, requests, clients, seconds, offset)._asdict()
+    first = int(time.time()) * 37 % len(requests)  # so that all get their turn
+    requests = requests[first:] + requests[:first]
+    result = _loop(port, requests, clients, seconds, connections == "anew")._asdict()
     del result["cpu_s"]
     print("RESULT", json.dumps(result))
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
+    _main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])

@@ -1,22 +1,24 @@
 """``python benchmarks/run.py``: measures everything, and writes docs/performance.{md,json}."""
 
 import argparse
+import contextlib
 import datetime
 import json
-import os
 import platform
 import sys
 import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # instead of this folder: `benchmarks` is a package
 
-from benchmarks import life, load, report, streams, throughput  # noqa: E402: needs the line above
+from benchmarks import throughput  # noqa: E402
+from benchmarks import life, load, machine, report, streams  # noqa: E402: after the line above
 from benchmarks.raw_engine import Espeak  # noqa: E402
+from benchmarks.servers import Server  # noqa: E402
 from benchmarks.texts import ENGINE_VOICE, sentences, speech_body  # noqa: E402
 
 SECTIONS = ("throughput", "first_audio", "fairness", "memory", "kills", "cache", "start")
@@ -46,50 +48,63 @@ def main(arguments: Sequence[str]) -> None:
 def _measure(folder: Path, wanted: Sequence[str], rounds: int, quick: bool) -> Dict[str, Any]:
     log, bodies = folder / "server.log", folder / "short.jsonl"
     load.write_bodies(bodies, [speech_body(sentence) for sentence in sentences()])
-    results: Dict[str, Any] = {}
-    running = throughput.available(log)
-    try:
+    results: Dict[str, Any] = {"others_cores": {}}
+
+    def section(name: str, measure: Callable[[], Any]) -> None:
+        if name in wanted:
+            _say(name)
+            watch = machine.Watch()
+            results[name] = measure()
+            results["others_cores"][name] = watch.cores()
+
+    with contextlib.ExitStack() as stack:
+        running = throughput.available(log)
         for server in running.values():
-            server.wait()
-        ours, rivals = running["autovoice"], {n: running[n] for n in ("autovoice", "locked")}
-        memory: Dict[str, Any] = {"idle": ours.memory_mb()}
-        if "throughput" in wanted:
-            seconds = 1 if quick else 2
-            for name in rivals:
-                throughput.check_same_work(running[name])
-            results["throughput"] = throughput.measure(running, bodies, rounds, seconds, _say)
-            memory["after_load"] = ours.memory_mb()
-        if "first_audio" in wanted:
-            _say("first audio")
-            results["first_audio"] = streams.first_audio(rivals, 5 if quick else 40)
-        if "fairness" in wanted:
-            for name, count, busy_s in (("autovoice", 8, 3.0), ("locked", 6, 5.0)):
-                _say(f"fairness of {name}")
-                found = streams.fairness(
-                    running[name], folder, 1 if quick else count, 1.0, 2.0 if quick else busy_s
-                )
-                results.setdefault("fairness", {})[name] = found
-        if "memory" in wanted:
-            lengths = [2_000, 20_000] if quick else [2_000, 20_000, 100_000]
-            memory["streaming"] = streams.memory(ours, lengths, _say)
-            memory["locked"] = streams.memory(running["locked"], lengths[: 1 if quick else 2], _say)
-            results["memory"] = memory
-        if "kills" in wanted:
-            _say("killing workers")
-            results["kills"] = life.kills(ours, 8, 1_000, 2.0 if quick else 12.0)
-    except RuntimeError:
-        print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
-        raise
-    finally:
-        for server in running.values():
-            server.stop()
-    if "cache" in wanted:
-        _say("the cache")
-        results["cache_hit"] = life.cache_hit(log, folder, 1 if quick else 5)
-    if "start" in wanted:
-        _say("starting")
-        results["start"] = life.start_time(log, 2 if quick else 5)
+            stack.callback(server.stop)
+        try:
+            for server in running.values():
+                server.wait()
+            rivals = {name: running[name] for name in ("autovoice", "locked")}
+            ours = running["autovoice"]
+            idle_mb = ours.memory_mb()
+            section("throughput", lambda: _throughput(running, bodies, rounds, quick))
+            loaded_mb = ours.memory_mb()
+            section("first_audio", lambda: streams.first_audio(rivals, 5 if quick else 40))
+            section("fairness", lambda: _fairness(rivals, folder, quick))
+            memory = {"idle": idle_mb, "after_load": loaded_mb}
+            section("memory", lambda: {**memory, **_memory(rivals, quick)})
+            section("kills", lambda: life.kills(ours, 8, 1_000, 2.0 if quick else 12.0))
+        except RuntimeError:
+            print(log.read_text(errors="replace")[-2000:], file=sys.stderr)
+            raise
+    section("cache", lambda: life.cache_hit(log, folder, 1 if quick else 5))
+    section("start", lambda: life.start_time(log, 2 if quick else 5))
     return results
+
+
+def _throughput(running: Dict[str, Server], bodies: Path, rounds: int, quick: bool) -> Any:
+    for name in ("autovoice", "locked"):
+        throughput.check_same_work(running[name])
+    return throughput.measure(running, bodies, rounds, 1 if quick else 2, _say)
+
+
+def _fairness(running: Dict[str, Server], folder: Path, quick: bool) -> Any:
+    seconds = {"autovoice": (8, 3.0), "locked": (6, 5.0)}
+    found = {}
+    for name, (rounds, busy_s) in seconds.items():
+        if quick:
+            rounds, busy_s = 1, 2.0
+        found[name] = streams.fairness(running[name], folder, rounds, 1.0, busy_s)
+    return found
+
+
+def _memory(running: Dict[str, Server], quick: bool) -> Any:
+    # The Flask server keeps all of an answer, several times over: 100,000 words take it gigabytes.
+    words = {"autovoice": [2_000, 20_000, 100_000], "locked": [2_000, 20_000]}
+    return {
+        name: streams.memory(running[name], counts[: len(counts) - quick], _say)
+        for name, counts in words.items()
+    }
 
 
 def _facts() -> Dict[str, Any]:
@@ -97,12 +112,7 @@ def _facts() -> Dict[str, Any]:
     packages = ("autovoice", "flask", "gunicorn", "espeakng-loader")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "machine": {
-            "cores": throughput.cores(),
-            "cpu": _cpu_model(),
-            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-            "system": platform.system(),
-        },
+        "machine": machine.facts(),
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in packages},
@@ -110,16 +120,6 @@ def _facts() -> Dict[str, Any]:
             "load": load.name(),
         },
     }
-
-
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.machine()
 
 
 _BEGAN = time.monotonic()

@@ -7,15 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List
 
+from benchmarks import machine
 from benchmarks.client import Connection
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB, ENGINE = "web", "engine"
 """The parts of a server: what speaks HTTP, and the engine's processes."""
 PLAIN_WORKERS, PLAIN_THREADS = 2, 8
-_TICKS = os.sysconf("SC_CLK_TCK")
 _START_LIMIT_S = 30.0
 
 
@@ -29,8 +29,7 @@ class Server:
         environ: Dict[str, str],
         command_per_request: bool = False,
     ) -> None:
-        # utime and stime in /proc/<pid>/stat, and then those of children that have ended.
-        self._cpu_fields = slice(11, 15 if command_per_request else 13)
+        self._command_per_request = command_per_request
         # Whatever is set on this machine for Python or AutoVoice is not what is measured.
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "AUTOVOICE_"))}
         self.port = _free_port()
@@ -66,27 +65,15 @@ class Server:
 
     def parts(self) -> Dict[str, List[int]]:
         """The process ids of each part."""
-        parents: Dict[int, List[int]] = {}
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            stat = _stat(int(name))
-            if stat is not None:
-                parents.setdefault(int(stat[1]), []).append(int(name))
         found: Dict[str, List[int]] = {WEB: [], ENGINE: []}
-        todo = [self._process.pid]
-        while todo:
-            pid = todo.pop()
-            todo += parents.get(pid, [])
+        for pid in machine.family(self._process.pid):
             found[ENGINE if "engines.worker" in _command(pid) else WEB].append(pid)
         return found
 
     def cpu_s(self) -> Dict[str, float]:
         """CPU seconds that each part has used so far."""
         return {
-            part: sum(
-                sum(map(int, stat[self._cpu_fields])) / _TICKS
-                for stat in map(_stat, pids)
-                if stat is not None
-            )
+            part: sum(machine.cpu_s(pid, self._command_per_request) for pid in pids)
             for part, pids in self.parts().items()
         }
 
@@ -149,15 +136,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _stat(pid: int) -> Optional[List[str]]:
-    """The fields of /proc/<pid>/stat from the third (its state) on; None if it has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
 
 
 def _command(pid: int) -> str:

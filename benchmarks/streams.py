@@ -74,13 +74,15 @@ def fairness(server: Server, folder: Path, rounds: int, idle_s: float, busy_s: f
     idle: List[float] = []
     busy: List[float] = []
     for _ in range(rounds):
-        idle += _short_requests(server.port, bodies, idle_s)
-        # It ends by itself a little after the last short request.
-        streams = load.start(server.port, long_body, STREAMS, busy_s + 3)
+        connection = Connection(server.port)
+        idle += _short_requests(connection, bodies, idle_s)
+        # A server of several processes gets them spread over all of these by new connections.
+        streams = load.start(server.port, long_body, STREAMS, busy_s + 30, "anew")
         time.sleep(1)
-        busy += _short_requests(server.port, bodies, busy_s)
+        busy += _short_requests(connection, bodies, busy_s)
         streams.terminate()
         streams.communicate()
+        connection.close()
         server.settle()
     return {
         "streams": STREAMS,
@@ -96,8 +98,7 @@ def fairness(server: Server, folder: Path, rounds: int, idle_s: float, busy_s: f
     }
 
 
-def _short_requests(port: int, bodies: List[bytes], seconds: float) -> List[float]:
-    connection = Connection(port)
+def _short_requests(connection: Connection, bodies: List[bytes], seconds: float) -> List[float]:
     _check(connection.speak(bodies[0]).status)  # warm
     took: List[float] = []
     end = time.perf_counter() + seconds
@@ -106,7 +107,6 @@ def _short_requests(port: int, bodies: List[bytes], seconds: float) -> List[floa
         _check(answer.status)
         took.append(answer.whole_s)
         time.sleep(PAUSE_S)
-    connection.close()
     return took
 
 

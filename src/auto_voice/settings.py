@@ -136,6 +136,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
     ] = ""
 
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={'(hidden)' if is_secret(field.name) else getattr(self, field.name)!r}"
+            for field in msgspec.structs.fields(Settings)
+        )
+        return f"Settings({', '.join(shown)})"
+
     @property
     def body_limit_bytes(self) -> int:
         """The effective ``max_body_bytes``."""
@@ -161,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lines = self.api_keys.split(",")
         if self.api_keys_file:
             try:
-                with open(self.api_keys_file, encoding="utf-8") as file:
+                with open(self.api_keys_file, encoding="utf-8-sig") as file:
                     lines += [line for line in file if not line.lstrip().startswith("#")]
             except (OSError, UnicodeDecodeError) as error:
                 raise SettingsError(f"{PREFIX}API_KEYS_FILE cannot be read: {error}") from None
@@ -245,7 +252,9 @@ def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Setti
             values[field.name] = msgspec.convert(raw, field.type, strict=False)
         except msgspec.ValidationError as error:
             shown = "(hidden)" if is_secret(field.name) else repr(raw)
-            problems.append(f"{variable}={shown}: {error}")
+            choices = _choices(field.type)
+            hint = f"; it is one of {', '.join(choices)}" if choices else ""
+            problems.append(f"{variable}={shown}: {error}{hint}")
     if overrides:
         raise TypeError(f"unknown settings: {', '.join(sorted(overrides))}")
     settings = Settings(**values)
@@ -255,6 +264,12 @@ def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Setti
             "The settings are wrong:\n" + "\n".join(f"  {problem}" for problem in problems)
         )
     return settings
+
+
+def _choices(kind: Any) -> Tuple[str, ...]:
+    """The words a setting may be, or nothing if it is none of a few words."""
+    kind = getattr(kind, "__origin__", kind)  # of Annotated: what is annotated
+    return tuple(getattr(kind, "__args__", ())) if kind is not str else ()
 
 
 def _problems_of(settings: Settings) -> List[str]:

@@ -445,33 +445,6 @@ def test_a_client_that_stops_sending_is_not_waited_for_for_ever(server):
         assert in_headers.at_end() or in_headers.head().status in (400, 408)
 
 
-@pytest.mark.slow
-def test_more_dripping_clients_than_threads_are_outlasted(start):
-    """A byte now and then keeps each of them alive; others get their turn all the same."""
-    server = start(engine="stub", max_requests=1)
-    connections = unfinished(server, b"POST /v1/audio/speech HTTP/1.1\r\nX-Slow: ", 60)
-    over = threading.Event()
-
-    def drip():
-        while not over.wait(1):
-            for connection in connections:
-                try:
-                    connection.send(b"x")
-                except OSError:
-                    pass  # this one has been outlasted
-
-    dripping = threading.Thread(target=drip)
-    dripping.start()
-    try:
-        with Connection(server.port) as other:
-            assert other.ask(speech_body(SENTENCE)).answer().status == 200
-    finally:
-        over.set()
-        dripping.join()
-        for connection in connections:
-            connection.close()
-
-
 def test_connections_that_only_open_cost_nothing(server):
     """Port scanners and load balancers do it."""
     for _ in range(100):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from benchmarks import client, figures, load, report, texts
+from benchmarks import client, figures, load, machine, report, texts, throughput
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,23 +30,39 @@ def test_spread_tells_the_middle_and_the_ends():
     assert figures.spread([2.0, 1.0, 90.0]) == (2.0, 1.0, 90.0)
 
 
+def run(rate, cpu_ms=2.0, others=0.0):
+    cpu = {"web": 0.0, "engine": cpu_ms}
+    return throughput.Run(rate, 1.0, 1.0, 1.0, cpu, others)
+
+
 def test_a_run_is_compared_with_the_runs_beside_it():
-    """A machine that gets slower in the middle changes no ratio."""
-    runs = [("raw", 100.0), ("a", 80.0), ("raw", 100.0), ("raw", 50.0), ("a", 40.0), ("raw", 50.0)]
-    assert figures.paired(runs, "raw") == {"a": [0.8, 0.8]}
+    """A machine that is half as fast in one minute changes no ratio."""
+    assert throughput.Triple(run(100.0), run(80.0), run(100.0)).ratio == 0.8
+    assert throughput.Triple(run(50.0), run(40.0), run(50.0)).ratio == 0.8
+    assert throughput.Triple(run(100.0), run(60.0), run(50.0)).ratio == 0.8
 
 
-def test_the_reference_is_the_mean_of_before_and_after():
-    """Of two kinds of run in a row, each takes the nearest reference on either side."""
-    runs = [("raw", 100.0), ("a", 60.0), ("b", 30.0), ("raw", 20.0)]
-    assert figures.paired(runs, "raw") == {"a": [1.0], "b": [0.5]}
-    assert figures.paired([("a", 1.0), ("raw", 2.0)], "raw") == {"a": [0.5]}
+def test_cpu_time_is_compared_the_other_way_round():
+    """Twice the CPU time for the same is half as good."""
+    triple = throughput.Triple(run(1.0, cpu_ms=2.0), run(1.0, cpu_ms=4.0), run(1.0, cpu_ms=2.0))
+    assert triple.cpu_ratio == 0.5
 
 
-def test_without_a_reference_there_is_no_ratio():
-    """A figure that was compared with nothing is an error, not a one."""
-    with pytest.raises(ValueError):
-        figures.paired([("a", 1.0)], "raw")
+@pytest.mark.parametrize("disturbed", [0, 1, 2])
+def test_a_round_that_others_disturbed_does_not_count(disturbed):
+    """It makes no difference whether they disturbed the run or one that it is compared with."""
+    runs = [run(1.0, others=1.0 if index == disturbed else 0.0) for index in range(3)]
+    assert not throughput.Triple(*runs).quiet
+    assert throughput.Triple(run(1.0), run(1.0), run(1.0)).quiet
+
+
+def test_others_are_noticed_and_ours_are_not():
+    """What this process and its children do is not somebody else's."""
+    watch = machine.Watch()
+    before = sum(map(machine.cpu_s, machine.family(os.getpid())))
+    subprocess.run([sys.executable, "-c", "sum(range(30_000_000))"], check=True)
+    assert machine.cpu_s(os.getpid(), with_ended_children=True) > before
+    assert 0.0 <= watch.cores() <= machine.cores() + 0.5
 
 
 def test_sentences_differ_so_that_no_cache_can_help():
@@ -114,12 +131,13 @@ def test_client_notices_an_answer_that_ends_too_early(serve):
 
 
 @pytest.mark.parametrize("canned", [WHOLE, CHUNKED], ids=["whole", "chunked"])
-def test_own_load_counts_whole_answers(serve, canned, tmp_path):
+@pytest.mark.parametrize("connections", ["kept", "anew"])
+def test_own_load_counts_whole_answers(serve, canned, connections, tmp_path):
     """The loop that stands in for wrk says how many answers came, and how long they took."""
     bodies = tmp_path / "bodies.jsonl"
     load.write_bodies(bodies, [b"{}", b"[]"])
     command = [sys.executable, "-m", "benchmarks.load", str(serve(canned)), str(bodies)]
-    command += ["2", "0.2", "0"]
+    command += ["2", "0.2", connections]
     output = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, check=True).stdout
     seen = json.loads(output.partition(b"RESULT ")[2])
     assert seen["requests"] > 0 and seen["failed"] == 0
@@ -170,6 +188,18 @@ def test_inserting_keeps_what_people_wrote():
 def test_a_target_is_met_on_its_limit(value, at_least, met):
     """At least and at most both include the limit itself."""
     assert report.Target("x", 2.0, value, at_least=at_least).met is met
+
+
+def test_a_figure_of_a_busy_machine_is_not_judged():
+    """Neither a lucky one nor an unlucky one."""
+    assert report.Target("x", 2.0, 1.0, disturbed=True).met is None
+    results = measured()
+    for row in results["throughput"]["rows"]:
+        row["quiet_rounds"] = 1
+    results["others_cores"] = {name: 1.0 for name in results["others_cores"]}
+    judged = {target.title for target in report.targets(results) if target.met is not None}
+    assert len(judged) == 2 and all("memory" in title or "lost" in title for title in judged)
+    assert "(the machine was busy)" in report.render(results)
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed():

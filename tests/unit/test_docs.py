@@ -463,7 +463,6 @@ def test_exit_status_is_what_the_document_says(tmp_path):
     assert status("serve", port="99999") == 2
 
 
-@pytest.mark.xfail(reason="click's own 1 comes out of an interrupted command", strict=True)
 def test_an_interrupted_command_says_so(tmp_path):
     """Ctrl-C ends `say` with 130, as it does with other commands of a shell."""
     command = [AUTOVOICE, "say", "--output", str(tmp_path / "long.wav")]
@@ -478,7 +477,6 @@ def test_an_interrupted_command_says_so(tmp_path):
         assert process.wait(timeout=60) == 130
 
 
-@pytest.mark.xfail(reason="gunicorn's own 3 comes out, after a traceback", strict=True)
 def test_a_cache_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path):
     """The server does not start, and says 2."""
     (tmp_path / "file").write_text("not a folder")

@@ -96,7 +96,7 @@ class FairScheduler:
         """Give a sentence to a free worker, or queue it for one."""
         with self._lock:
             first = not ticket.finish
-            start = max(self._virtual, ticket.finish)
+            start = self._virtual if first else max(self._reached, ticket.finish)
             ticket.finish = start + _cost(job)
             if not self._free:
                 # Among those whose turn it is equally, the newcomer goes first.

@@ -4,6 +4,7 @@
 the request being served (its id) are put on every line by `request_id`.
 """
 
+import json
 import logging
 import os
 import sys
@@ -21,6 +22,14 @@ request_id: "ContextVar[str]" = ContextVar("request_id", default="")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))}
 _CONTROL.update({0x2028: "\\u2028", 0x2029: "\\u2029", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"})
+# What turns the direction of text around could make a line read as another one.
+_CONTROL.update(
+    {
+        i: f"\\u{i:04x}"
+        for i in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    }
+)
+_CONTROL.update({i: f"\\u{i:04x}" for i in range(0xD800, 0xE000)})
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 
 
@@ -44,7 +53,11 @@ class JSONFormatter(logging.Formatter):
         entry.update(_extra(record))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return self._encoder.encode(entry).decode()
+        try:
+            return self._encoder.encode(entry).decode()
+        except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+            # Lone surrogates, odd keys, endless nesting: a line all the same.
+            return json.dumps({key: repr(value) for key, value in entry.items()})
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -82,6 +95,9 @@ def setup_logging(settings: Settings) -> None:
     form = settings.log_format
     if form == "auto":
         form = "console" if sys.stdout.isatty() else "json"
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # a terminal that knows few characters shows the others escaped
+        reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         JSONFormatter() if form == "json" else ConsoleFormatter(colour=_wants_colour())

@@ -49,7 +49,11 @@ def loaded(name: str) -> Engine:
 
 
 def speak(
-    engine: Engine, text: str, voice: str = "en-us", stop_after: Optional[int] = None, **options: Any
+    engine: Engine,
+    text: str,
+    voice: str = "en-us",
+    stop_after: Optional[int] = None,
+    **options: Any,
 ) -> Recorder:
     """What ``engine`` emits for an utterance."""
     recorder = Recorder(stop_after)

@@ -1,0 +1,242 @@
+"""What an operator sees: one honest line for each request, and metrics that add up."""
+
+import random
+import re
+import string
+
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.serving import SENTENCE, SPEECH, TEXT, metric_sum, speech_body
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+SECRET = "Xylophonic quizzes jolt"
+"""Words that no log line could have from anywhere else."""
+
+
+@pytest.fixture
+def fresh(start):
+    """A stub server whose counters nobody else moves."""
+    return start(engine="stub")
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [SENTENCE, TEXT], ids=["whole", "streamed"])
+def test_speech_has_one_line_that_tells_all_about_it(fresh, text):
+    """Who, what, how long, how much; the second time out of the cache."""
+    for number, cache in ((1, "miss"), (2, "hit")):
+        headers = {"X-Request-ID": f"told-{number}", "User-Agent": "a test"}
+        answer = fresh.speak(text, headers=headers, response_format="flac")
+        line = fresh.access_line(f"told-{number}")
+        assert line["level"] == "INFO"
+        assert line["message"] == "POST /v1/audio/speech 200"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert line["bytes"] == len(answer.content)
+        assert line["duration_ms"] >= line["first_audio_ms"] >= line["queue_wait_ms"] >= 0
+        assert line["audio_s"] > 0
+        expected = {
+            "method": "POST",
+            "status": 200,
+            "route": SPEECH,
+            "client": "127.0.0.1",
+            "engine": "stub",
+            "voice": "en-us",
+            "format": "flac",
+            "characters": len(text),
+            "cache": cache,
+            "outcome": "success",
+        }
+        assert {name: line.get(name) for name in expected} == expected
+        assert "error" not in line
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/v1/models", 200, None),
+        ("GET", "/nothing", 404, "not_found"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("POST", SPEECH, 400, "invalid_json"),
+        ("GET", "/v1/models/none", 404, "model_not_found"),
+    ],
+)
+def test_every_answer_has_one_line(stub, method, path, status, error):
+    """Errors with their code."""
+    identity = f"{method}{path.replace('/', '.')}"
+    stub.request(method, path, headers={"X-Request-ID": identity})
+    line = stub.access_line(identity)
+    assert (line["method"], line["status"], line.get("error")) == (method, status, error)
+
+
+def test_probes_and_scrapes_are_not_in_the_log(stub):
+    """They come every few seconds, and would be most of it."""
+    before = len(stub.log())
+    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+        assert stub.get(path).status_code == 200
+    stub.get("/v1/models", headers={"X-Request-ID": "after-the-probes"})
+    stub.access_line("after-the-probes")
+    assert len(stub.log()) == before + 1
+
+
+def test_text_is_never_in_the_log(start):
+    """Neither of what was spoken, nor of what was refused, nor of what made the engine fail."""
+    server = start(engine="stub", engine_workers=1, cache="off")
+    for text in (SECRET, f"{SECRET}. {SECRET}.", f"{SECRET} FAIL", f"{SECRET} CRASH"):
+        server.speak(text)
+        server.speak(text, stream_format="sse")
+    server.speak(SECRET, voice=SECRET)
+    server.speak(SECRET, model=SECRET)
+    server.speak(SECRET, response_format=SECRET)
+    server.speak(SECRET * 1000)
+    server.speak(speed=SECRET)
+    server.request("POST", SPEECH, data=f'{{"input": "{SECRET}'.encode())
+    server.request("POST", f"{SPEECH}?input={SECRET}", json=speech_body(SECRET))
+    server.get(f"/v1/audio/voices?q={SECRET}")
+    server.get(f"/{SECRET}")
+    with server.connect() as connection:
+        connection.ask(speech_body(f"One. {SECRET} " + "PAUSE " * 50))
+        connection.head()
+    server.get("/v1/models", headers={"X-Request-ID": "last-one"})
+    server.access_line("last-one")
+    assert server.stop() == 0
+    assert "Xylophonic" not in server.output()
+
+
+def test_a_console_gets_one_readable_line_each(start):
+    server = start(engine="stub", log_format="console")
+    server.speak("Hello.", headers={"X-Request-ID": "for-people"})
+    server.stop()
+    (line,) = (line for line in server.output().split("\n") if "for-people" in line)
+    assert re.match(r"\d\d:\d\d:\d\d INFO +POST /v1/audio/speech 200 ", line)
+    assert "outcome=success" in line
+    assert "\x1b" not in server.output()
+
+
+def test_only_what_is_wanted_is_logged(start):
+    """At WARNING, requests that went well leave no line."""
+    server = start(engine="stub", engine_workers=1, log_level="DEBUG")
+    assert server.speak("Hello.").status_code == 200
+    assert {"DEBUG", "INFO"} <= {line["level"] for line in server.log()}
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def families(answer, parse):
+    return {family.name: family for family in parse(answer.text)}
+
+
+def test_metrics_come_in_both_text_formats(stub):
+    """Prometheus asks for OpenMetrics; curl gets the older one. Both parse, and say the same."""
+    stub.speak("Hello.")
+    plain = stub.get("/metrics")
+    assert plain.headers["Content-Type"].startswith("text/plain; version=")
+    rich = stub.get("/metrics", headers={"Accept": OPENMETRICS})
+    assert rich.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert rich.text.endswith("# EOF\n")
+    ours = {name for name in families(plain, text_string_to_metric_families) if "autovoice" in name}
+    theirs = {name for name in families(rich, openmetrics_families) if "autovoice" in name}
+    assert theirs <= ours
+    assert {name for name in ours - theirs if not name.endswith("_created")} == set()
+    assert len(theirs) > 15
+    for family in openmetrics_families(rich.text):
+        assert family.documentation
+
+
+def test_counters_match_what_was_done(fresh):
+    """Requests, characters, seconds of audio, cache: each counts what it says."""
+    fresh.speak("one two three", response_format="pcm")  # 0.225 s
+    fresh.speak("one two three", response_format="pcm")  # the same again
+    fresh.speak("One two. Three four.", response_format="pcm")  # 0.3 s
+    fresh.speak("one two three four", response_format="pcm", stream_format="sse")  # 0.3 s
+    fresh.speak(voice="nobody")
+    fresh.speak("")
+    fresh.speak(speed=100)
+    fresh.speak("FAIL")
+    fresh.speak("CRASH")
+    fresh.get("/nothing")
+    shown = fresh.get("/metrics").text
+
+    def value(name, **labels):
+        return metric_sum(shown, f"autovoice_{name}", **labels)
+
+    assert value("http_requests_total", route=SPEECH, method="POST") == 9
+    for code, count in (("200", 4), ("404", 1), ("400", 2), ("500", 1), ("503", 1)):
+        assert value("http_requests_total", route=SPEECH, code=code) == count, code
+    assert value("http_requests_total", route="<unmatched>", code="404") == 1
+    assert value("http_request_duration_seconds_count", route=SPEECH) == 9
+    assert value("http_requests_in_progress") == 1  # the scrape itself
+
+    assert value("synthesis_requests_total", outcome="success") == 4
+    assert value("synthesis_requests_total", outcome="success", mode="whole") == 3
+    assert value("synthesis_requests_total", outcome="success", mode="stream") == 1
+    assert value("synthesis_requests_total", outcome="error") == 2
+    assert value("synthesis_requests_total", engine="stub") == value("synthesis_requests_total")
+    assert value("synthesis_duration_seconds_count") == 4
+    assert value("synthesis_first_audio_seconds_count", transport="http") == 3
+    assert value("synthesis_first_audio_seconds_count", transport="sse") == 1
+    assert value("synthesis_input_characters_total") == 13 + 13 + 20 + 18
+    assert value("synthesis_audio_seconds_total") == pytest.approx(0.225 + 0.3 + 0.3, abs=0.01)
+    assert value("synthesis_compute_seconds_total") > 0
+    assert value("synthesis_in_progress") == 0
+    assert value("synthesis_queue_depth") == 0
+    assert value("cache_requests_total", result="hit") == 1
+    assert value("cache_requests_total", result="miss") == 5
+    assert value("cache_size_bytes", cache="memory") > 0
+    assert value("engine_errors_total", reason="crash") == 2
+    assert value("build_info") == 1
+
+
+def test_what_is_said_to_be_ready_is(fresh):
+    shown = fresh.get("/metrics").text
+    assert metric_sum(shown, "autovoice_engine_ready") == 1
+    assert metric_sum(shown, "autovoice_draining") == 0
+    assert metric_sum(shown, "autovoice_engine_load_duration_seconds") > 0
+    assert metric_sum(shown, "autovoice_engine_last_success_timestamp_seconds") > 1.7e9
+
+
+def series(server):
+    text = server.get("/metrics").text
+    return {line.rpartition(" ")[0] for line in text.split("\n") if line and line[0] != "#"}
+
+
+def test_a_thousand_strange_paths_add_one_series(fresh):
+    """Somebody who looks for holes must not fill the memory of whoever stores the metrics."""
+    fresh.get("/nothing")
+    fresh.get("/metrics")
+    before = series(fresh)
+    chance = random.Random(3)
+    letters = string.ascii_letters + "/.-%;"
+    with fresh.connect() as connection:
+        for _ in range(1000):
+            path = "".join(chance.choice(letters) for _ in range(20)).replace("%", "%41")
+            connection.send(f"GET /x{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert connection.answer().status == 404
+    assert series(fresh) == before
+    assert fresh.metric("autovoice_http_requests_total", route="<unmatched>", code="404") == 1001
+
+
+def test_nothing_that_clients_make_up_becomes_a_label(fresh):
+    """Neither methods, nor voices, nor models, nor formats, nor keys."""
+    for number in range(5):
+        fresh.request(f"METHOD{number}", "/v1/models")
+        fresh.speak(voice=f"voice{number}")
+        fresh.speak(model=f"model{number}")
+        fresh.speak(response_format=f"format{number}")
+        fresh.get(f"/v1/models/model{number}")
+        fresh.get(f"/v1/audio/voices/voice{number}")
+        fresh.get(f"/v1/audio/voices?engine=engine{number}")
+    for line in series(fresh):
+        assert not re.search(r"(?:METHOD|voice|model|format|engine)\d", line), line
+
+
+def test_the_metrics_of_the_process_are_there(stub):
+    """Memory and start time, without which nobody sees a leak or a restart."""
+    shown = stub.get("/metrics").text
+    assert metric_sum(shown, "process_resident_memory_bytes") > 10_000_000
+    assert metric_sum(shown, "process_start_time_seconds") > 1.7e9

@@ -1,0 +1,204 @@
+"""A client's word for a voice means one voice, the right one, or none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auto_voice.engines.engine import Capabilities, Description, Voice, describe
+from auto_voice.errors import VoiceNotFound
+from auto_voice.settings import load
+from auto_voice.voices.catalogue import Catalogue
+from tests.unit.engines.speaking import loaded
+
+
+def voice(voice_id, name, gender=None, languages=(), engine="small", rate=16000):
+    return Voice(
+        id=voice_id,
+        name=name,
+        language=voice_id,
+        engine=engine,
+        sample_rate=rate,
+        gender=gender,
+        languages=(voice_id, *languages),
+    )
+
+
+SMALL = Description(
+    name="small",
+    version="1",
+    capabilities=Capabilities(sample_rate=16000, languages=("de", "en", "en-gb", "en-us")),
+    voices=(
+        voice("en-us", "English (America)", "male", ["en"]),
+        voice("en-gb", "English (Great Britain)", "female", ["en"]),
+        voice("de", "German"),
+        voice("chr-US-Qaaa-x-west", "Cherokee"),
+    ),
+    variants={"f2": "female", "Mr serious": "male", "plain": None},
+    preferred={"en": "en-gb", "en-us": "en-us", "en-gb": "en-gb", "de": "de"},
+)
+OTHER = Description(
+    name="other",
+    version="1",
+    capabilities=Capabilities(sample_rate=22050, languages=("fr",)),
+    voices=(voice("fr", "French", "female", engine="other", rate=22050),),
+    preferred={"fr": "fr", "en": "fr"},
+)
+ALIASES = {"alloy": "en-us", "Nova": "en-us+f2", "lost": "nowhere"}
+
+
+@pytest.fixture
+def catalogue():
+    return Catalogue([SMALL, OTHER], ALIASES)
+
+
+@pytest.fixture(scope="module")
+def espeak():
+    return Catalogue([describe(loaded("espeak"))], load({}).aliases)
+
+
+@pytest.mark.parametrize(
+    "name, found",
+    [
+        ("en-us", "en-us"),
+        ("EN-US", "en-us"),
+        ("en_US", "en-us"),
+        (" en-us ", "en-us"),
+        ("de", "de"),
+        ("chr-us-qaaa-x-west", "chr-US-Qaaa-x-west"),
+        ("en", "en-gb"),
+        ("fr", "fr"),
+        ("alloy", "en-us"),
+        ("Alloy", "en-us"),
+        ("nova", "en-us+f2"),
+        ("en-us+f2", "en-us+f2"),
+        ("EN-US+F2", "en-us+f2"),
+        ("en+f2", "en-gb+f2"),
+        ("alloy+f2", "en-us+f2"),
+        ("de+mr serious", "de+Mr serious"),
+        ("de + plain", "de+plain"),
+    ],
+)
+def test_names_for_a_voice_find_it(catalogue, name, found):
+    """Ids, aliases and languages, with and without a variant, in any letter case."""
+    assert catalogue.find(name).id == found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "+", "+f2", "en-us+", "en-us+f3", "en-us+f2+f2", "xx", "e", "fr+f2", "lost", "\x00"],
+)
+def test_what_is_no_voice_finds_none(catalogue, name):
+    """Never another voice instead."""
+    with pytest.raises(VoiceNotFound) as caught:
+        catalogue.find(name)
+    assert caught.value.param == "voice"
+    assert caught.value.status == 404
+
+
+def test_a_variant_tells_what_it_is(catalogue):
+    found = catalogue.find("en-us+f2")
+    assert (found.variant, found.gender, found.language) == ("f2", "female", "en-us")
+    assert found.name == "English (America), f2"
+    assert catalogue.find("en-us+plain").gender == "male", "as the voice it is a variant of"
+
+
+def test_the_first_engine_that_speaks_a_language_is_taken(catalogue):
+    assert catalogue.find("en").engine == "small"
+
+
+@pytest.mark.parametrize(
+    "name, near",
+    [
+        ("en-uk", "en-gb"),
+        ("alloi", "alloy"),
+        ("german", "de"),
+        ("en-us+f1", "en-us+f2"),
+        ("de+serious", "de+Mr serious"),
+        ("frensh", "fr"),
+    ],
+)
+def test_near_matches_are_named(catalogue, name, near):
+    with pytest.raises(VoiceNotFound) as caught:
+        catalogue.find(name)
+    assert near in caught.value.message
+    assert "/v1/audio/voices" in caught.value.message
+
+
+@given(name=st.text(st.characters(), max_size=300))
+def test_any_name_is_a_voice_or_a_short_clean_refusal(name):
+    catalogue = Catalogue([SMALL, OTHER], ALIASES)
+    try:
+        assert catalogue.find(name).id
+    except VoiceNotFound as error:
+        assert len(error.message) < 1000
+        assert error.message.isprintable()
+
+
+class TestList:
+    """Filters leave what passes all of them."""
+
+    @pytest.mark.parametrize(
+        "filters, found",
+        [
+            ({}, ["en-us", "en-gb", "de", "chr-US-Qaaa-x-west", "fr"]),
+            ({"language": "en"}, ["en-us", "en-gb"]),
+            ({"language": "EN_gb"}, ["en-gb"]),
+            ({"language": "e"}, []),
+            ({"language": "chr"}, ["chr-US-Qaaa-x-west"]),
+            ({"gender": "female"}, ["en-gb", "fr"]),
+            ({"engine": "other"}, ["fr"]),
+            ({"engine": "nobody"}, []),
+            ({"query": "america"}, ["en-us"]),
+            ({"query": "EN-"}, ["en-us", "en-gb", "fr"][:2]),
+            ({"language": "en", "gender": "male"}, ["en-us"]),
+            ({"language": "en", "query": "German"}, []),
+        ],
+    )
+    def test_by_filter(self, catalogue, filters, found):
+        assert [each.id for each in catalogue.list(**filters)] == found
+
+    def test_with_variants(self, catalogue):
+        ids = [each.id for each in catalogue.list(variants=True)]
+        assert ids[:5] == ["en-us", "en-us+Mr serious", "en-us+f2", "en-us+plain", "en-gb"]
+        assert len(ids) == 4 * 4 + 1
+
+    def test_variants_pass_filters_too(self, catalogue):
+        found = [each.id for each in catalogue.list(variants=True, gender="female", language="en")]
+        assert found == ["en-us+f2", "en-gb", "en-gb+f2", "en-gb+plain"]
+        assert [each.id for each in catalogue.list(variants=True, query="de+f2")] == ["de+f2"]
+
+    def test_everything_listed_can_be_found(self, catalogue):
+        for each in catalogue.list(variants=True):
+            assert catalogue.find(each.id) == each
+
+    def test_length_is_without_variants(self, catalogue):
+        assert len(catalogue) == 5
+
+
+class TestEspeak:
+    """The embedded engine's voices under the names that clients send."""
+
+    def test_every_name_of_openai_is_a_voice(self, espeak):
+        assert len(espeak.aliases) >= 13
+        found = {alias: espeak.find(alias).id for alias in espeak.aliases}
+        assert len(set(found.values())) == len(found), "and each a different one"
+
+    def test_everything_listed_can_be_found(self, espeak):
+        for each in espeak.list():
+            assert espeak.find(each.id) == each
+        for each in espeak.list(language="en", variants=True):
+            assert espeak.find(each.id) == each
+
+    def test_every_language_can_be_asked_for(self, espeak):
+        for tag in loaded("espeak").capabilities().languages:
+            assert tag in espeak.find(tag).languages
+
+    @pytest.mark.parametrize("language", ["English", "german", "French", "Swahili"])
+    def test_a_languages_english_name_leads_to_it(self, espeak, language):
+        with pytest.raises(VoiceNotFound, match="Near matches"):
+            espeak.find(language)
+
+    def test_english_has_several_voices(self, espeak):
+        ids = [each.id for each in espeak.list(language="en")]
+        assert {"en-us", "en-gb"} <= set(ids)
+        assert len(ids) >= 5
