@@ -89,7 +89,8 @@ class Catalogue:
         shown = name if len(name) <= 60 else name[:60] + "…"
         near = self._near(name)
         hint = f" Near matches: {', '.join(near)}." if near else ""
-        return f"There is no voice {shown!r}.{hint} All are at /v1/audio/voices, or listed by `autovoice voices`."
+        listed = "All are at /v1/audio/voices, or listed by `autovoice voices`."
+        return f"There is no voice {shown!r}.{hint} {listed}"
 
     def _near(self, name: str) -> List[str]:
         base, plus, variant = name[:60].lower().partition("+")

@@ -1,0 +1,168 @@
+"""Around every request: its id, its one line, its metrics, whatever happens inside."""
+
+import logging
+
+import pytest
+
+from auto_voice.monitoring.metrics import Metrics
+from auto_voice.utils.logging_config import request_id
+from auto_voice.web.observe import FACTS, Observed
+
+
+def environ(**more):
+    return {"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "REMOTE_ADDR": "192.0.2.7", **more}
+
+
+@pytest.fixture
+def metrics():
+    return Metrics("stub")
+
+
+def count(metrics, **labels):
+    value = metrics.registry.get_sample_value("autovoice_http_requests_total", labels)
+    return value or 0.0
+
+
+def call(app, metrics, **more):
+    """Serve one request; returns its body and the headers it started with."""
+    started = []
+    body = Observed(app, metrics)(environ(**more), lambda line, headers, *rest: started.append(headers))
+    try:
+        return b"".join(body), dict(started[0])
+    finally:
+        body.close()
+
+
+def simple(environ, start_response):
+    environ[FACTS]["route"] = "/x"
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"one", b"two"]
+
+
+def test_an_answer_passes_through_with_its_id(metrics):
+    body, headers = call(simple, metrics, HTTP_X_REQUEST_ID="given-1")
+    assert body == b"onetwo"
+    assert headers == {"Content-Type": "text/plain", "X-Request-ID": "given-1"}
+
+
+@pytest.mark.parametrize(
+    "given", ["", "a b", "a\nb", "a\x00", "x" * 129, "é", "{}", '"', "a,b", "\u2028"]
+)
+def test_an_id_that_is_not_plain_is_replaced(metrics, given):
+    _, headers = call(simple, metrics, HTTP_X_REQUEST_ID=given)
+    assert headers["X-Request-ID"] != given
+    assert len(headers["X-Request-ID"]) == 16
+
+
+@pytest.mark.parametrize("given", ["a", "x" * 128, "A.b_c:d/e+f=g-1", "0123"])
+def test_a_plain_id_is_kept(metrics, given):
+    assert call(simple, metrics, HTTP_X_REQUEST_ID=given)[1]["X-Request-ID"] == given
+
+
+def test_log_lines_within_a_request_carry_its_id(metrics):
+    """And those after it do not."""
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(request_id.get())
+        return simple(environ, start_response)
+
+    call(app, metrics, HTTP_X_REQUEST_ID="inside")
+    assert seen == ["inside"]
+    assert request_id.get() == ""
+
+
+def lines(caplog):
+    return [record for record in caplog.records if record.name == "auto_voice.access"]
+
+
+def test_one_line_tells_of_each_request(metrics, caplog):
+    with caplog.at_level(logging.INFO):
+        call(simple, metrics)
+    (line,) = lines(caplog)
+    assert line.getMessage() == "GET /x 200"
+    assert (line.bytes, line.status, line.client) == (6, 200, "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "level"),
+    [
+        ("/health", "200 OK", logging.DEBUG),
+        ("/health/ready", "503 Service Unavailable", logging.INFO),
+        ("/metrics", "200 OK", logging.DEBUG),
+        ("/v1/models", "200 OK", logging.INFO),
+        ("/v1/models", "500 Internal Server Error", logging.INFO),
+    ],
+)
+def test_probes_are_quiet_unless_they_fail(metrics, caplog, route, status, level):
+    def app(environ, start_response):
+        environ[FACTS]["route"] = route
+        start_response(status, [])
+        return [b""]
+
+    with caplog.at_level(logging.DEBUG):
+        call(app, metrics)
+    (line,) = lines(caplog)
+    assert line.levelno == level
+
+
+def test_an_application_that_fails_is_counted_as_500(metrics, caplog):
+    """And the error goes on to the server."""
+
+    def app(environ, start_response):
+        raise ZeroDivisionError
+
+    with caplog.at_level(logging.INFO), pytest.raises(ZeroDivisionError):
+        Observed(app, metrics)(environ(), lambda *arguments: None)
+    assert count(metrics, method="GET", route="<unmatched>", code="500") == 1
+    assert metrics.registry.get_sample_value("autovoice_http_requests_in_progress") == 0
+    assert len(lines(caplog)) == 1
+
+
+def test_a_body_that_fails_is_counted_once_and_closed(metrics, caplog):
+    """The server closes what it could not send."""
+
+    class Body:
+        closed = 0
+
+        def __iter__(self):
+            yield b"one"
+            raise BrokenPipeError
+
+        def close(self):
+            self.closed += 1
+
+    body = Body()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return body
+
+    with caplog.at_level(logging.INFO):
+        counted = Observed(app, metrics)(environ(), lambda *arguments: None)
+        with pytest.raises(BrokenPipeError):
+            list(counted)
+        counted.close()
+        counted.close()
+    assert body.closed == 1
+    assert count(metrics, method="GET", route="<unmatched>", code="200") == 1
+    assert metrics.registry.get_sample_value("autovoice_http_requests_in_progress") == 0
+    (line,) = lines(caplog)
+    assert line.bytes == 3
+
+
+def test_a_request_is_in_progress_until_its_last_byte(metrics):
+    counted = Observed(simple, metrics)(environ(), lambda *arguments: None)
+    in_progress = "autovoice_http_requests_in_progress"
+    assert metrics.registry.get_sample_value(in_progress) == 1
+    list(counted)
+    assert metrics.registry.get_sample_value(in_progress) == 1
+    counted.close()
+    assert metrics.registry.get_sample_value(in_progress) == 0
+
+
+@pytest.mark.parametrize("method", ["BREW", "get", "", "X" * 1000])
+def test_methods_that_nobody_knows_share_a_series(metrics, method):
+    """A client cannot make up labels."""
+    call(simple, metrics, REQUEST_METHOD=method)
+    assert count(metrics, method="other", route="/x", code="200") == 1
