@@ -44,10 +44,13 @@ class _Group(click.Group):
             ctx.exit(2 if wrong_input else 1)
         except KeyboardInterrupt:
             ctx.exit(130)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough (`autovoice voices | head`).
-            sys.stderr.close()
-            ctx.exit(0)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                # Whoever read our output has seen enough (`autovoice voices | head`).
+                sys.stderr.close()
+                ctx.exit(0)
+            click.echo(f"autovoice: {error.strerror or error}", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,6 +10,7 @@ import pytest
 from auto_voice import settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.job import Job
+from auto_voice.errors import Cancelled
 from auto_voice.synthesis.synthesizer import SpeechRequest
 from tests.integration.pools import until
 from tests.unit.synthesis.service import expected_pcm
@@ -66,6 +67,8 @@ class Service:
                     self.received[name] += piece
                     if self.over.is_set():
                         break
+            except Cancelled:
+                pass
             finally:
                 speech.close()
 

@@ -185,6 +185,8 @@ def test_a_malformed_request_is_refused(server, name):
         connection.send(MALFORMED[name])
         answer = connection.answer()
         assert 400 <= answer.status < 500 or answer.status == 501
+        # Nobody knows where the next request would begin, so there is none.
+        assert answer.headers["Connection"] == "close"
         connection.socket.shutdown(socket.SHUT_WR)
         assert connection.at_end()
 
@@ -439,7 +441,10 @@ def test_a_client_that_stops_sending_is_not_waited_for_for_ever(server):
         unfinished(server, data, 1)[0] for data in (b"POST /v1/audio", post(GOOD)[:-1])
     )
     with in_body:
-        assert_error(in_body.answer(), 408, "request_timeout")
+        answer = in_body.answer()
+        assert_error(answer, 408, "request_timeout")
+        assert answer.headers["Connection"] == "close"
+        assert in_body.at_end()
     with in_headers:
         assert in_headers.at_end() or in_headers.head().status in (400, 408)
 

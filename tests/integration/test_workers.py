@@ -469,22 +469,6 @@ class TestLoading:
         with pytest.raises(EngineFailed):
             start("nobody").pool.description(30)
 
-    def test_that_loads_but_cannot_speak_is_told(self, start, monkeypatch, tmp_path):
-        """Whoever asks is told what is wrong, not to wait on."""
-        script = (
-            "from auto_voice.engines import stub\n"
-            "from auto_voice.errors import EngineFailed\n"
-            "def speak(self, utterance, emitter):\n"
-            "    raise EngineFailed('no voice data')\n"
-            "stub.StubEngine.speak = speak\n"
-        )
-        in_workers(tmp_path, monkeypatch, script)
-        pool = start()
-        until(lambda: pool.notes.deaths, "the first worker has failed")
-        with pytest.raises(EngineFailed, match="no voice data"):
-            pool.pool.description(2)
-        assert pool.pool.ready_workers == 0
-
     def test_is_tried_again(self, start, monkeypatch, tmp_path):
         """What was missing may come: then it works without a restart."""
         flag = tmp_path / "installed"
@@ -550,23 +534,6 @@ class TestPool:
         assert isinstance(outcome[0], EngineUnavailable)
 
     @both_paths
-    def test_closing_fails_what_waits_and_what_comes_later(self, pool, direct):
-        """Nobody waits for a worker that will never come, until a deadline in some minutes."""
-        busy = pool.submit("PAUSE HANG")
-        next(busy.results(lambda: False))
-        waiting = pool.submit("two", direct=direct, end_in_s=4)
-        pool.close()
-        later = pool.submit("three", direct=direct, end_in_s=4)
-        for job in (waiting, later):
-            with pytest.raises(EngineUnavailable):
-                list(job.results(lambda: False))
-
-    def test_closing_an_idle_pool_fails_what_comes_later(self, pool):
-        pool.close()
-        job = pool.submit("one", end_in_s=4)
-        with pytest.raises(EngineUnavailable):
-            list(job.results(lambda: False))
-
     def test_leaves_no_files_open(self, start):
         """Workers that come and go leave no sockets, memory or zombies behind."""
         pool = start().wait_until_ready()

@@ -19,6 +19,7 @@ from auto_voice.engines.process import WorkerDied, WorkerGone, WorkerHung, Worke
 from auto_voice.errors import (
     AutoVoiceError,
     EngineCrashed,
+    EngineFailed,
     EngineTimeout,
     EngineUnavailable,
 )
@@ -257,6 +258,12 @@ class Slot:
             raise
         except AutoVoiceError as error:
             job.fail(error)
+        except Exception as error:
+            # Ours, not the worker's; but who knows what it has been told.
+            log.exception("a job failed unexpectedly")
+            job.fail(EngineFailed(f"internal error: {type(error).__name__}"))
+            process.kill()
+            raise WorkerDied("it was in the middle of something") from error
 
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool

@@ -56,13 +56,16 @@ class RateLimit:
         Raises:
             RateLimited: it is one too many.
         """
+        # All are asked before any is used up: what is refused counts nowhere.
         for limit in self._limits:
-            if not self._limiter.hit(limit, client):
+            if not self._limiter.test(limit, client):
                 reset = self._limiter.get_window_stats(limit, client)[0]
                 raise RateLimited(
                     f"The limit of {limit.amount} requests ({limit}) is reached.",
                     retry_after_s=max(1.0, reset - time.time()),
                 )
+        for limit in self._limits:
+            self._limiter.hit(limit, client)
 
 
 class Gate:

@@ -137,7 +137,7 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
     if kind == AUDIO:
         raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
         answer["content"] = {form.content_type.partition(";")[0]: raw for form in FORMATS.values()}
-        answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+        answer["content"]["text/event-stream"] = {}
         answer["headers"] = {
             "X-Cache": {"schema": {"enum": ["hit", "miss", "off"]}},
             "X-Voice": {"schema": {"type": "string"}},

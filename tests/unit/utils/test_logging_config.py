@@ -34,6 +34,14 @@ HOSTILE = st.text(
 FORGED = "fine\n12:00:00 ERROR   the server is on fire"
 
 
+@pytest.fixture(autouse=True)
+def no_request():
+    """Other tests of this process may have served one."""
+    token = request_id.set("")
+    yield
+    request_id.reset(token)
+
+
 def record(message="something", *args, level=logging.INFO, exc_info=None, **extra):
     made = logging.LogRecord("auto_voice.test", level, __file__, 1, message, args, exc_info)
     vars(made).update(extra)

@@ -84,9 +84,10 @@ def test_a_limit_is_for_each_client():
         assert 3500 < raised.value.retry_after_s <= 3600
 
 
-def test_a_refused_request_uses_up_nothing_of_the_longer_limit():
+@pytest.mark.parametrize("limits", ["1/minute;3/hour", "3/hour;1/minute"])
+def test_a_refused_request_uses_up_nothing_of_the_longer_limit(limits):
     """Who tries again too soon does not lose what is left of the hour."""
-    limit = RateLimit("1/minute;3/hour")
+    limit = RateLimit(limits)
     limit.check("alice")
     for _ in range(10):
         with pytest.raises(RateLimited) as raised:

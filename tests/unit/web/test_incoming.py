@@ -154,7 +154,9 @@ def test_a_long_value_is_not_sent_back():
         assert raised.value.param == "response_format"
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"input": "\xff"}', b'{"input": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"\xff", b'{"input": "\xff"}', b'{"input": "\\ud800"}']
+)
 def test_what_is_no_json_is_said_to_be_none(data):
     with pytest.raises(InvalidJSON):
         validated(decode, data)

@@ -26,7 +26,9 @@ def count(metrics, **labels):
 def call(app, metrics, **more):
     """Serve one request; returns its body and the headers it started with."""
     started = []
-    body = Observed(app, metrics)(environ(**more), lambda line, headers, *rest: started.append(headers))
+    body = Observed(app, metrics)(
+        environ(**more), lambda line, headers, *rest: started.append(headers)
+    )
     try:
         return b"".join(body), dict(started[0])
     finally:

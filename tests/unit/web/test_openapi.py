@@ -1,5 +1,6 @@
 """The description says what the application does: no more, no less."""
 
+import html
 import re
 
 import pytest
@@ -87,7 +88,7 @@ def test_where_a_key_may_be_needed_it_is_said(document):
 
 
 def test_the_page_shows_each_operation_and_field(app, document):
-    page = app.test_client().get("/docs").text
+    page = html.unescape(app.test_client().get("/docs").text)
     for (method, path), operation in operations(document).items():
         assert operation["summary"] in page
         assert f"<code>{path}</code>" in page
