@@ -158,11 +158,6 @@ def test_the_page_shows_what_was_measured():
     assert report.insert(page, report.render(measured())) == page
 
 
-def test_a_full_run_was_measured():
-    """No figure that is promised is left out."""
-    assert [target.title for target in report.targets(measured()) if target.met is None] == []
-
-
 def test_the_figures_do_not_tell_whose_machine_it_was():
     """Cores, model and versions matter; names and folders do not."""
     data = (ROOT / report.DATA).read_text(encoding="utf-8")
