@@ -533,7 +533,6 @@ class TestPool:
         reader.join()
         assert isinstance(outcome[0], EngineUnavailable)
 
-    @both_paths
     def test_leaves_no_files_open(self, start):
         """Workers that come and go leave no sockets, memory or zombies behind."""
         pool = start().wait_until_ready()
