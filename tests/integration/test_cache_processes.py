@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -46,6 +47,10 @@ for _ in range(count):
 print(hits, flush=True)
 """
 
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 9), reason="was seen to take all memory with Python 3.8"
+)
+
 
 def hammer(folder, seeds, count, size=4000, kinds=60):
     """Processes that all have opened the folder, and begin now."""
@@ -68,11 +73,12 @@ def hammer(folder, seeds, count, size=4000, kinds=60):
 
 def size_of(folder):
     total = 0
-    for path in folder.rglob("*.audio"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            pass
+    for parent, _, names in os.walk(str(folder)):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                pass
     return total
 
 
