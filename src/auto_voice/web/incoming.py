@@ -59,13 +59,13 @@ def read_body(environ: Environ, limit: int) -> bytes:
 
 
 def _read(environ: Environ, count: int) -> bytes:
-    environ[BODY_READ] = True
     try:
         data: bytes = environ["wsgi.input"].read(count)
     except (TimeoutError, BlockingIOError):
         raise BodyTimeout("The body did not arrive in time.", retry_after_s=1) from None
     except (OSError, ParseException) as error:  # gunicorn has errors about chunks of both kinds
         raise InvalidRequest(f"The body is malformed: {str(error)[:100]}") from None
+    environ[BODY_READ] = True
     return data
 
 
