@@ -101,14 +101,6 @@ def test_many_that_hammer_one_folder_keep_it_right_and_small(tmp_path):
     assert list(tmp_path.rglob("*.tmp")) == []
 
 
-def test_each_one_below_the_limit_is_not_all_of_them_below_it(tmp_path):
-    """The limit is the folder's: what others write counts, too."""
-    processes = hammer(tmp_path, range(4), 45, kinds=1 << 40)
-    for process in processes:
-        finish(process)
-    assert 0.5 * LIMIT < size_of(tmp_path) <= 1.25 * LIMIT
-
-
 def test_killed_in_the_middle_of_writing_they_leave_nothing_wrong(tmp_path):
     """kill -9 at any moment: what is found later is whole, or is not found."""
     chance = random.Random(3)

@@ -427,20 +427,6 @@ class TestClient:
         assert len(job.words) < 40
         assert pool.say("next", direct=direct) == tones("next")
 
-    def test_whose_check_fails_costs_no_worker(self, pool):
-        """`is_gone` looks at a socket, and that may raise."""
-
-        def is_gone():
-            raise OSError("Bad file descriptor")
-
-        [pid] = pool.pool.pids
-        os.kill(pid, signal.SIGSTOP)  # so that it is asked
-        job = pool.submit("one", direct=True)
-        with pytest.raises(OSError):
-            list(job.results(is_gone))
-        os.kill(pid, signal.SIGCONT)
-        assert pool.say("two", end_in_s=4) == tones("two")
-
 
 class TestLoading:
     """An engine that does not come up."""

@@ -179,30 +179,6 @@ def test_short_requests_that_keep_coming_do_not_starve_a_long_one(scheduler, wor
     assert 2 <= spoken <= 16  # (200 + 20) / (24 + 20) = 5 short ones cost as much as a long one
 
 
-@pytest.mark.parametrize("clients", [2, 8, 60])
-def test_short_requests_that_keep_coming_keep_their_order(scheduler, worker, clients):
-    """While long texts are being read, too, nobody who came later is served earlier."""
-    server = Server(scheduler, worker)
-    for _ in range(3):
-        server.begin([200] * 100)
-    came = []
-
-    def come():
-        came.append(job("Hello, world, here I am."))
-        scheduler.submit(scheduler.admit(), came[-1])
-
-    for _ in range(clients):
-        come()
-    served = []
-    for _ in range(clients * 20):
-        current = server.serve()
-        if current in came:
-            served.append(current)
-            scheduler.leave()
-            come()
-    assert served == came[: len(served)]
-
-
 def test_short_sentences_come_more_often_than_long_ones(scheduler, worker):
     """The share is in characters, not in sentences."""
     long, short = Request(scheduler, [380] * 20), Request(scheduler, [30] * 200)
