@@ -154,7 +154,6 @@ MALFORMED = {
     "a thousand headers": b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
     "a NUL in a header": b"GET / HTTP/1.1\r\nX: a\0b\r\n\r\n",
     "a lone CR in a header": b"GET / HTTP/1.1\r\nX-Request-ID: a\rSet-Cookie: b\r\n\r\n",
-    "an ESC in a header": b"GET / HTTP/1.1\r\nUser-Agent: \x1b]0;owned\x07\r\n\r\n",
     "an address that is a star": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "a folded header": b"GET / HTTP/1.1\r\nX-Request-ID: a\r\n forged\r\n\r\n",
     "a negative length": HEAD + b"Content-Length: -1\r\n\r\n",
@@ -176,6 +175,8 @@ MALFORMED = {
     "a chunk that is too long": CHUNKED + b"2\r\n{}{}{}\r\n0\r\n\r\n",
     "an expectation": HEAD + b"Expect: the-unexpected\r\nContent-Length: 2\r\n\r\n{}",
 }
+WELL_FRAMED = ("an address that is a star", "an expectation")
+"""Where it is clear all the same where the next request begins; gunicorn's versions differ."""
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -186,7 +187,7 @@ def test_a_malformed_request_is_refused(server, name):
         answer = connection.answer()
         assert 400 <= answer.status < 500 or answer.status == 501
         # Nobody knows where the next request would begin, so there is none.
-        assert answer.headers["Connection"] == "close"
+        assert answer.headers["Connection"] == "close" or name in WELL_FRAMED
         connection.socket.shutdown(socket.SHUT_WR)
         assert connection.at_end()
 
@@ -286,6 +287,17 @@ def test_a_strange_header_changes_nothing(server, raw):
     lines = log_grew_by(server, before)
     assert [line["message"] for line in lines] == ["GET /v1/models 200"]
     assert lines[0]["level"] == "INFO"
+
+
+def test_an_escape_sequence_in_a_header_reaches_no_terminal(server):
+    """gunicorn's versions differ in what they let through; the log shows none of it."""
+    with server.connect() as connection:
+        sequence = b"User-Agent: \x1b]0;owned\x07\r\nX-Request-ID: a\x1b[2Jb\r\n"
+        connection.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n" + sequence + b"\r\n")
+        answer = connection.answer()
+        assert answer.status in (200, 400)
+        assert b"\x1b" not in answer.body + "".join(answer.headers.lines).encode()
+    assert "\x1b" not in server.output()
 
 
 @pytest.mark.parametrize(
