@@ -11,14 +11,13 @@ from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
 )
 
 from auto_voice import __version__
+from auto_voice.monitoring.series import Counter, Families, Histogram
 
 OUTCOMES = ("success", "error", "timeout", "rejected", "empty", "cancelled", "invalid")
 MODES = ("whole", "stream", "none")
@@ -50,76 +49,68 @@ class Metrics:
         def name(suffix: str) -> str:
             return f"autovoice_{suffix}"
 
-        self._http_requests = Counter(
+        self._families = families = Families()
+        registry.register(families)
+        self._lock = families.lock
+
+        self._http_requests = families.counter(
             name("http_requests_total"),
             "HTTP requests answered.",
             ("method", "route", "code"),
-            registry=registry,
         )
-        self._http_duration = Histogram(
+        self._http_duration = families.histogram(
             name("http_request_duration_seconds"),
             "Seconds from a request's start to its last byte.",
+            _SECONDS,
             ("method", "route"),
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self._http_in_progress = Gauge(
+        self._in_http = 0
+        Gauge(
             name("http_requests_in_progress"), "HTTP requests being served.", registry=registry
-        )
+        ).set_function(lambda: self._in_http)
         self._http_children: Dict[Tuple[str, str, int], Tuple[Counter, Histogram]] = {}
 
-        self._requests = Counter(
+        requests = families.counter(
             name("synthesis_requests_total"),
             "Requests for speech, by how they ended.",
             ("engine", "mode", "outcome"),
-            registry=registry,
         )
-        self._requests_children = {
-            (mode, outcome): self._requests.labels(engine, mode, outcome)
+        self._requests = {
+            (mode, outcome): requests(engine, mode, outcome)
             for mode in MODES
             for outcome in OUTCOMES
         }
-        duration = Histogram(
+        duration = families.histogram(
             name("synthesis_duration_seconds"),
             "Seconds from a request for speech to its last byte.",
+            _SECONDS,
             ("engine", "mode"),
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self._duration = {mode: duration.labels(engine, mode) for mode in MODES}
-        first_audio = Histogram(
+        self._duration = {mode: duration(engine, mode) for mode in MODES}
+        first_audio = families.histogram(
             name("synthesis_first_audio_seconds"),
             "Seconds from a request for speech to its first audio.",
+            _FIRST_AUDIO_SECONDS,
             ("engine", "transport"),
-            buckets=_FIRST_AUDIO_SECONDS,
-            registry=registry,
         )
-        self._first_audio = {way: first_audio.labels(engine, way) for way in TRANSPORTS}
-        self._queue_wait = Histogram(
+        self._first_audio = {way: first_audio(engine, way) for way in TRANSPORTS}
+        self._queue_wait = families.histogram(
             name("synthesis_queue_wait_seconds"),
             "Seconds a request's first sentence waited for a worker.",
+            _WAIT_SECONDS,
             ("engine",),
-            buckets=_WAIT_SECONDS,
-            registry=registry,
-        ).labels(engine)
-        self._compute = Counter(
+        )(engine)
+        self._compute = families.counter(
             name("synthesis_compute_seconds_total"),
             "Seconds that workers spent speaking.",
             ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._audio = Counter(
-            name("synthesis_audio_seconds_total"),
-            "Seconds of audio made.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._characters = Counter(
-            name("synthesis_input_characters_total"),
-            "Characters of text spoken.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
+        )(engine)
+        self._audio = families.counter(
+            name("synthesis_audio_seconds_total"), "Seconds of audio made.", ("engine",)
+        )(engine)
+        self._characters = families.counter(
+            name("synthesis_input_characters_total"), "Characters of text spoken.", ("engine",)
+        )(engine)
         self._queue_depth = Gauge(
             name("synthesis_queue_depth"),
             "Sentences waiting for a worker.",
@@ -139,33 +130,26 @@ class Metrics:
             registry=registry,
         ).labels(engine)
 
-        cache = Counter(
+        cache = families.counter(
             name("cache_requests_total"),
             "Look-ups in a cache; joined: shared what another request was making.",
             ("cache", "result"),
-            registry=registry,
         )
-        self._cache = {
-            result: cache.labels("audio", result) for result in ("hit", "miss", "joined")
-        }
-        evictions = Counter(
-            name("cache_evictions_total"),
-            "Entries dropped to make room.",
-            ("cache",),
-            registry=registry,
+        self._cache = {result: cache("audio", result) for result in ("hit", "miss", "joined")}
+        evictions = families.counter(
+            name("cache_evictions_total"), "Entries dropped to make room.", ("cache",)
         )
-        self._evictions = {store: evictions.labels(store) for store in ("memory", "disk")}
+        self._evictions = {store: evictions(store) for store in ("memory", "disk")}
         self._cache_size = Gauge(
             name("cache_size_bytes"), "Bytes kept.", ("cache",), registry=registry
         )
 
-        errors = Counter(
+        errors = families.counter(
             name("engine_errors_total"),
             "Worker processes that ended by themselves or had to be ended.",
             ("engine", "reason"),
-            registry=registry,
         )
-        self._engine_errors = {reason: errors.labels(engine, reason) for reason in ENGINE_ERRORS}
+        self._engine_errors = {reason: errors(engine, reason) for reason in ENGINE_ERRORS}
         self._engine_ready = Gauge(
             name("engine_ready"),
             "1 while at least one worker has spoken and runs.",
@@ -217,24 +201,27 @@ class Metrics:
 
     def http_begun(self) -> None:
         """A request arrived."""
-        self._http_in_progress.inc()
+        with self._lock:
+            self._in_http += 1
 
     def http_done(self, method: str, route: str, code: int, duration_s: float) -> None:
         """A request is answered. ``route`` is a URL rule or `UNMATCHED`."""
-        self._http_in_progress.dec()
         key = (method if method in METHODS else "other", route, code)
         children = self._http_children.get(key)
         if children is None:
             children = self._http_children[key] = (
-                self._http_requests.labels(key[0], route, code),
-                self._http_duration.labels(key[0], route),
+                self._http_requests(key[0], route, code),
+                self._http_duration(key[0], route),
             )
-        children[0].inc()
-        children[1].observe(duration_s)
+        with self._lock:
+            self._in_http -= 1
+            children[0].value += 1
+            children[1].observe(duration_s)
 
     def synthesis_refused(self, outcome: str) -> None:
         """A request for speech ended before its first audio."""
-        self._requests_children["none", outcome].inc()
+        with self._lock:
+            self._requests["none", outcome].value += 1
 
     def synthesis_done(
         self,
@@ -250,26 +237,30 @@ class Metrics:
         audio_s: float,
     ) -> None:
         """A request for speech ended after its first audio."""
-        self._requests_children[mode, outcome].inc()
-        self._duration[mode].observe(duration_s)
-        if first_audio_s is not None:
-            self._first_audio[transport].observe(first_audio_s)
-        self._queue_wait.observe(queue_wait_s)
-        self._compute.inc(compute_s)
-        self._audio.inc(audio_s)
-        self._characters.inc(characters)
+        with self._lock:
+            self._requests[mode, outcome].value += 1
+            self._duration[mode].observe(duration_s)
+            if first_audio_s is not None:
+                self._first_audio[transport].observe(first_audio_s)
+            self._queue_wait.observe(queue_wait_s)
+            self._compute.value += compute_s
+            self._audio.value += audio_s
+            self._characters.value += characters
 
     def cache(self, result: str) -> None:
         """The audio cache was asked: ``hit``, ``miss`` or ``joined``."""
-        self._cache[result].inc()
+        with self._lock:
+            self._cache[result].value += 1
 
     def evicted(self, store: str, count: int) -> None:
         """A cache dropped entries: ``memory`` or ``disk``."""
-        self._evictions[store].inc(count)
+        with self._lock:
+            self._evictions[store].value += count
 
     def worker_died(self, reason: str) -> None:
         """An engine's worker ended; ``reason`` is one of `ENGINE_ERRORS`."""
-        self._engine_errors[reason].inc()
+        with self._lock:
+            self._engine_errors[reason].value += 1
 
     def worker_ready(self, load_s: float) -> None:
         """An engine's worker is ready after ``load_s`` seconds."""

@@ -1,7 +1,9 @@
 """Log lines: JSON for machines, one short line each for people.
 
-`setup_logging` is called once, first thing in a process. Values that belong to
-the request being served (its id) are put on every line by `request_id`.
+A record's extras become fields of its line; `extra={"facts": {...}}` hands many
+over as they are, without logging's own look at each. `setup_logging` is called
+once, first thing in a process. Values that belong to the request being served
+(its id) are put on every line by `request_id`.
 """
 
 import json
@@ -10,7 +12,7 @@ import os
 import sys
 import time
 from contextvars import ContextVar
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import msgspec
 
@@ -72,7 +74,7 @@ class ConsoleFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = _extra(record)
+        extra = dict(_extra(record))
         identity = request_id.get()
         if identity:
             extra["request_id"] = identity
@@ -92,6 +94,7 @@ def setup_logging(settings: Settings) -> None:
     """Send all logging of this process to standard output, as the settings say."""
     # Nobody reads these of a record, and finding them out takes time on every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = ""  # likewise where it was logged; so says Python's own manual
     form = settings.log_format
     if form == "auto":
         form = "console" if sys.stdout.isatty() else "json"
@@ -112,6 +115,9 @@ def _wants_colour() -> bool:
 
 
 def _extra(record: logging.LogRecord) -> Dict[str, Any]:
+    facts: Optional[Dict[str, Any]] = getattr(record, "facts", None)
+    if facts is not None:
+        return facts
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 

@@ -11,7 +11,7 @@ from auto_voice.errors import ModelNotFound
 from auto_voice.synthesis.synthesizer import SpeechRequest
 from auto_voice.web import openapi
 from auto_voice.web.answer import Answer, Events
-from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
+from auto_voice.web.endpoint import AUDIO, HTML, SPEECH_PATH, TEXT, Endpoint
 from auto_voice.web.incoming import Environ, gone_check, query_string, read_body, validated
 from auto_voice.web.observe import FACTS
 from auto_voice.web.reply import Reply, encode_json
@@ -33,7 +33,6 @@ OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names for the default model."""
 _MODELS_SINCE = 1_700_000_000
 
-SPEECH_PATH = "/v1/audio/speech"
 
 _decode_speech = msgspec.json.Decoder(SpeechBody).decode
 

@@ -15,7 +15,8 @@ from auto_voice.errors import (
     NotFound,
 )
 from auto_voice.web.access import Gate
-from auto_voice.web.api import API, SPEECH_PATH
+from auto_voice.web.api import API
+from auto_voice.web.endpoint import SPEECH_PATH
 from auto_voice.web.incoming import BODY_READ
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply

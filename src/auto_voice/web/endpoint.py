@@ -6,6 +6,8 @@ import msgspec
 
 from auto_voice.web.reply import Reply
 
+SPEECH_PATH = "/v1/audio/speech"
+
 AUDIO = "audio"
 """Stands for an answer that is audio in the format asked for, or server-sent events."""
 TEXT = "text/plain"

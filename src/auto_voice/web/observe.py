@@ -83,7 +83,7 @@ class Observed:
                 "client": environ.get("REMOTE_ADDR", ""),
             }
             line.update(facts)
-            log.log(level, "%s %s %d", method, route, status, extra=line)
+            log.log(level, "%s %s %d", method, route, status, extra={"facts": line})
         request_id.set("")
 
 

@@ -1,13 +1,15 @@
 """gunicorn with threads, made fit for speech: quick keep-alive, an honest drain."""
 
 import gc
+import io
 import logging
 import socket
 import struct
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
+import gunicorn
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -17,6 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from auto_voice.bootstrap import Service, build, check
 from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
+from auto_voice.web import plain_request
 from auto_voice.web.app import create_app
 from auto_voice.web.reply import STATUS_LINES, error_reply
 
@@ -31,7 +34,9 @@ READ_TIMEOUT_S = 10
 WRITE_TIMEOUT_S = 60
 """How long a client may refuse to take audio before it counts as gone."""
 
-_READ_BYTES = 8192
+_READ_BYTES = 1 << 16
+_ANSWERS_IN_PAIRS = gunicorn.version_info < (24,)
+"""Whether gunicorn's `handle` returns (keep alive, connection)."""
 _LINGER = struct.pack("ll", 0, int(LINGER_S * 1e6))
 _READ_TIMEOUT = struct.pack("ll", READ_TIMEOUT_S, 0)
 _WRITE_TIMEOUT = struct.pack("ll", WRITE_TIMEOUT_S, 0)
@@ -52,8 +57,8 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Half of the threads at most wait for requests that may never come.
-        self._lingering = threading.BoundedSemaphore(max(1, self.cfg.threads // 2))
+        # Half of the threads at most wait for requests that may never come; each takes a token.
+        self._lingering = [None] * max(1, self.cfg.threads // 2)
         self._drain_begun = False
 
     def init_process(self) -> None:
@@ -65,37 +70,83 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         """Serve requests of one connection; gunicorn calls this in a pool's thread."""
         if conn.parser is None and type(conn.sock) is socket.socket:
             conn.sock = _Socket.of(conn.sock)
-        sock: socket.socket = conn.sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WRITE_TIMEOUT)
+        conn.sock.setblocking(True)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WRITE_TIMEOUT)
+        received = self._read_ahead(conn)
         while True:
-            result = super().handle(conn)
-            # gunicorn 23 returns (keep alive, connection), newer ones keep alive or a marker.
-            keep_alive = result[0] if isinstance(result, tuple) else result
-            if keep_alive is not True or not self.alive:
+            request, received = self._plain(conn, received) if received else (None, b"")
+            if request is not None:
+                keep_alive = self._serve_plain(conn, request)
+                if keep_alive:
+                    conn.init()  # gunicorn expects its parser to be there
+                # gunicorn 23 wants (keep alive, connection), newer ones only the first.
+                result = (keep_alive, conn) if _ANSWERS_IN_PAIRS else keep_alive
+                received = request.rest
+            else:
+                if received:
+                    conn.init()
+                    conn.parser.unreader.unread(received)
+                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+                result = super().handle(conn)
+                keep_alive = result[0] if _ANSWERS_IN_PAIRS else result
+                # True and nothing else: newer gunicorns also have a marker for "not begun yet".
+                if keep_alive is not True or not _body_is_read(conn):
+                    return result
+                received = b""
+            if not keep_alive:
                 return result
-            if not self._more_comes(conn):
+            received = received or self._read_ahead(conn)
+            if not received:
                 return result
 
-    def _more_comes(self, conn: Any) -> bool:
-        """Whether the next request begins within `LINGER_S`; its beginning is then read."""
-        unreader, sock = conn.parser.unreader, conn.sock
-        if unreader.buf.tell():
-            return True  # it came together with the one before
-        if not self._lingering.acquire(blocking=False):
-            return False
+    def _read_ahead(self, conn: Any) -> bytes:
+        """What the client sends within `LINGER_S`; nothing if it is silent, or gone."""
+        if conn.parser is not None:
+            received = _taken(conn.parser.unreader)
+            if received:
+                return received  # it came together with the request before
+        try:
+            token = self._lingering.pop()
+        except IndexError:
+            return b""
         try:
             # Not select and then read: each is a moment in which other threads take over.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
-            data = sock.recv(_READ_BYTES)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
+            data: bytes = conn.sock.recv(_READ_BYTES)
+            return data
         except OSError:
-            return False  # silence; or a broken connection, which gunicorn will find so
+            return b""  # silence; or a broken connection, which gunicorn will find so
         finally:
-            self._lingering.release()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
-        if data:
-            unreader.unread(data)
-        return bool(data)
+            self._lingering.append(token)
+
+    def _plain(
+        self, conn: Any, received: bytes
+    ) -> Tuple[Optional[plain_request.PlainRequest], bytes]:
+        """The whole plain request that ``received`` begins with, if it is one; and all received."""
+        request = plain_request.parse(received)
+        if request is not None and request.missing > 0:
+            # Many clients send the body by itself, right after the head.
+            try:
+                received += conn.sock.recv(_READ_BYTES)
+            except OSError:
+                return None, received
+            request.received = received
+            if request.missing > 0:
+                return None, received
+        return request, received
+
+    def _serve_plain(self, conn: Any, request: plain_request.PlainRequest) -> bool:
+        """Answer; whether the connection can take another request."""
+        self.nr += 1
+        idle = self._keep if _ANSWERS_IN_PAIRS else self.keepalived_conns
+        close = not self.alive or len(idle) >= self.max_keepalived
+        try:
+            return plain_request.serve(request, self.wsgi, conn.sock, conn.client[0], close)
+        except OSError as error:
+            log.debug("a connection ended before its answer: %s", error)
+        except Exception:
+            log.exception("a request failed outside the application")
+        return False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM to this process: drain, then stop. A second one stops at once."""
@@ -111,6 +162,30 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             super(SpeechWorker, self).handle_exit(sig, None)
 
         threading.Thread(target=drain, name="drain", daemon=True).start()
+
+
+def _body_is_read(conn: Any) -> bool:
+    """Read what the application left of a request's body, so that the next request comes after.
+
+    gunicorn 23 does so only when it is about to parse that next request.
+    """
+    if _ANSWERS_IN_PAIRS:
+        body = conn.parser.mesg.body
+        try:
+            while body.read(_READ_BYTES):
+                pass
+        except Exception:  # it will come up again where gunicorn can deal with it
+            return False
+    return True
+
+
+def _taken(unreader: Any) -> bytes:
+    """What an unreader of gunicorn's has read ahead; it then has it no more."""
+    if not unreader.buf.tell():
+        return b""
+    data: bytes = unreader.buf.getvalue()
+    unreader.buf = io.BytesIO()
+    return data
 
 
 class _Socket(socket.socket):
@@ -190,6 +265,7 @@ class _Response(wsgi.Response):  # type: ignore[misc]
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         super().__init__(req, _OneWrite(sock), cfg)
+        self.version = "autovoice"
 
     def process_headers(self, headers: Any) -> None:
         super().process_headers(headers)

@@ -83,7 +83,8 @@ def test_one_line_tells_of_each_request(metrics, caplog):
         call(simple, metrics)
     (line,) = lines(caplog)
     assert line.getMessage() == "GET /x 200"
-    assert (line.bytes, line.status, line.client) == (6, 200, "192.0.2.7")
+    facts = line.facts
+    assert (facts["bytes"], facts["status"], facts["client"]) == (6, 200, "192.0.2.7")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_body_that_fails_is_counted_once_and_closed(metrics, caplog):
     assert count(metrics, method="GET", route="<unmatched>", code="200") == 1
     assert metrics.registry.get_sample_value("autovoice_http_requests_in_progress") == 0
     (line,) = lines(caplog)
-    assert line.bytes == 3
+    assert line.facts["bytes"] == 3
 
 
 def test_a_request_is_in_progress_until_its_last_byte(metrics):
