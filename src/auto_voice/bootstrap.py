@@ -13,7 +13,8 @@ from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import PREFIX, Settings
 from auto_voice.synthesis.cache import AudioCache, DiskStore, MemoryStore
 from auto_voice.synthesis.scheduler import FairScheduler
-from auto_voice.synthesis.synthesizer import Synthesizer
+from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
+from auto_voice.text.sentences import segments
 
 
 class Service:
@@ -28,7 +29,9 @@ class Service:
         self.health = health
 
     def warm_up(self) -> None:
-        """Load what the first requests would otherwise wait for: codecs and the resampler."""
+        """Load what the first requests would wait for: codecs, the resampler, sentence rules."""
+        voice = self.synthesizer.catalogue.find(self.settings.default_voice)
+        next(segments("Ready. Steady.", voice.language, MAX_SENTENCE_CHARS))
         available()
         Resampler(22_050, 24_000).push(silence(0.1, 22_050))
 

@@ -367,7 +367,6 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def _warm_up(self) -> None:
         try:
-            self.service.synthesizer.catalogue  # being ready comes first
             self.service.warm_up()
         except Exception:
             log.exception("warming up failed")  # requests that need it will say so, too
