@@ -5,10 +5,16 @@ laptop and fails it in CI, so that no test is left out there unseen.
 """
 
 import os
+import signal
 
 import pytest
 
 from tests.parts import PARTS
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in what tests start, even where a shell's background job ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

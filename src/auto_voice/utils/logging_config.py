@@ -59,7 +59,7 @@ class JSONFormatter(logging.Formatter):
             return self._encoder.encode(entry).decode()
         except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
             # Lone surrogates, odd keys, endless nesting: a line all the same.
-            return json.dumps({key: repr(value) for key, value in entry.items()})
+            return json.dumps({k: v if isinstance(v, str) else repr(v) for k, v in entry.items()})
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -97,6 +97,7 @@ class TestJSON:
     @given(message=HOSTILE, value=HOSTILE, why=HOSTILE)
     @example(message=FORGED, value=FORGED, why=FORGED)
     @example(message="\ud800", value="\udcff", why="\ud800")
+    @example(message="", value="", why="\ud800")
     def test_whatever_is_logged_is_one_line_of_json(self, message, value, why):
         entry = as_json("%s", message, value=value, exc_info=raised(ValueError(why)))
         readable = [each.encode("utf-8", "replace").decode() for each in (message, value)]
