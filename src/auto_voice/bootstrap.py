@@ -15,6 +15,7 @@ from auto_voice.synthesis.cache import AudioCache, DiskStore, MemoryStore
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
 from auto_voice.text.sentences import segments
+from auto_voice.utils import logging_config
 
 
 class Service:
@@ -50,10 +51,10 @@ class _MetricsListener(Listener):
         self._metrics = metrics
 
     def worker_died(self, reason: str) -> None:
-        self._metrics.worker_died(reason)
+        self._metrics.engine.worker_died(reason)
 
     def worker_ready(self, load_s: float) -> None:
-        self._metrics.worker_ready(load_s)
+        self._metrics.engine.worker_ready(load_s)
 
 
 def check(settings: Settings) -> None:
@@ -71,7 +72,9 @@ def build(settings: Settings) -> Service:
     Raises:
         SettingsError: the cache's folder cannot be used.
     """
-    metrics = Metrics(settings.engine)
+    metrics = Metrics(
+        settings.engine, revision=settings.revision, deployment_slot=settings.deployment_slot
+    )
     scheduler = FairScheduler(settings.max_requests)
     pool = WorkerPool(
         settings.engine,
@@ -90,14 +93,21 @@ def build(settings: Settings) -> Service:
         is_draining=lambda: scheduler.draining,
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
     )
-    metrics.watch(
+    metrics.synthesis.watch(
         waiting=lambda: scheduler.waiting,
         in_progress=lambda: scheduler.requests,
         capacity=settings.max_requests,
+    )
+    metrics.engine.watch(
         ready=lambda: float(pool.ready_workers > 0),
         last_success=lambda: pool.last_success,
+    )
+    metrics.cache.watch(lambda: cache.size_bytes if cache else (0, 0))
+    metrics.server.watch(
         draining=lambda: float(scheduler.draining),
-        cache_bytes=lambda: cache.size_bytes if cache else (0, 0),
+        health_checks=health.last,
+        log_records=logging_config.record_counts,
+        redactions=lambda: 0,
     )
     pool.start()
     return Service(settings, synthesizer, metrics, health)
@@ -107,7 +117,7 @@ def _cache(settings: Settings, metrics: Metrics) -> Optional[AudioCache]:
     if settings.cache == "off":
         return None
     memory = MemoryStore(
-        settings.cache_memory_mb << 20, lambda count: metrics.evicted("memory", count)
+        settings.cache_memory_mb << 20, lambda count: metrics.cache.evicted("memory", count)
     )
     disk = None
     if settings.cache_dir:
@@ -115,7 +125,7 @@ def _cache(settings: Settings, metrics: Metrics) -> Optional[AudioCache]:
             disk = DiskStore(
                 Path(settings.cache_dir).expanduser(),
                 settings.cache_disk_mb << 20,
-                lambda count: metrics.evicted("disk", count),
+                lambda count: metrics.cache.evicted("disk", count),
             )
         except OSError as error:
             raise SettingsError(f"{PREFIX}CACHE_DIR cannot be written: {error}") from None

@@ -132,6 +132,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _text("`json` for machines, `console` for people; `auto`: console on a terminal."),
     ] = "auto"
     log_level: Annotated[LogLevel, _text("The lowest level logged.")] = "INFO"
+    revision: Annotated[
+        str, _text("Which commit this is, for the metrics; set by the image's build.", min_length=1)
+    ] = "unknown"
+    deployment_slot: Annotated[
+        str, _text("Which slot of a deployment this is, for the metrics.", min_length=1)
+    ] = "default"
     redis_url: Annotated[
         str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
     ] = ""

@@ -176,6 +176,10 @@ def test_a_request_that_cannot_start_in_time_is_refused_before_any_audio(start):
     )
     occupant = server.connect().ask(speech_body(f"One two three. {SLOW}."))
     assert occupant.head().status == 200
+    until(
+        lambda: server.metric("autovoice_synthesis_queue_depth") == 0,
+        "the worker has begun with what takes long",
+    )
     for text in ("Too late.", "Too late. Both of them."):
         refused = server.speak(text)
         assert_error(refused, 503, "deadline_exceeded")

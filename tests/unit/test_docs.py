@@ -23,6 +23,7 @@ from auto_voice.web.app import create_app
 from auto_voice.web.schemas import SpeechBody, VoicesQuery
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
+from tests.unit.monitoring.test_metrics import watch
 
 API = "docs/api-documentation.md"
 CONFIGURATION = "docs/configuration.md"
@@ -238,17 +239,9 @@ class Series(NamedTuple):
 def families() -> List[Any]:
     """AutoVoice's own metric families, each with at least one sample."""
     made = metrics.Metrics("stub")
-    made.http_begun()
-    made.http_done("GET", "/health", 200, 0.1)
-    made.watch(
-        waiting=lambda: 0,
-        in_progress=lambda: 0,
-        capacity=1,
-        ready=lambda: 1,
-        last_success=lambda: 0,
-        draining=lambda: 0,
-        cache_bytes=lambda: (0, 0),
-    )
+    made.http.begun()
+    made.http.done("GET", "/health", 200, 0.1)
+    watch(made)
     return [one for one in made.registry.collect() if one.name.startswith("autovoice_")]
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from auto_voice import __version__
 
@@ -40,6 +40,7 @@ class Health:
         self._is_draining = is_draining
         self._is_full = is_full
         self._probing = threading.Lock()
+        self._engine_said: Optional[str] = "not looked at yet"
 
     def reasons(self) -> List[str]:
         """Why the server is not ready; empty if it is."""
@@ -49,12 +50,25 @@ class Health:
             if check["status"] == "fail"
         ]
 
-    def checks(self) -> List[Dict[str, Any]]:
-        """One entry per check, in the shape of draft-inadarei-api-health-check."""
+    def checks(self, *, probe: bool = True) -> List[Dict[str, Any]]:
+        """One entry per check, in the shape of draft-inadarei-api-health-check.
+
+        Args:
+            probe: whether the engine may be asked to speak, which can take `PROBE_TIMEOUT_S`;
+                else what it said last counts.
+        """
+        if probe or not self._ready_workers() or self._is_fresh():
+            self._engine_said = self._engine_fault()
         return [
             _check("draining", "the server is stopping" if self._is_draining() else None),
             _check("queue", "no place is free" if self._is_full() else None),
-            _check(f"engine:{self._engine}", self._engine_fault()),
+            _check(f"engine:{self._engine}", self._engine_said),
+        ]
+
+    def last(self) -> List[Tuple[str, bool]]:
+        """Each check and whether it passed when it was last looked at."""
+        return [
+            (check["componentId"], check["status"] == "pass") for check in self.checks(probe=False)
         ]
 
     def report(self) -> Dict[str, Any]:
@@ -68,10 +82,13 @@ class Health:
             "checks": {check.pop("componentId"): [check] for check in checks},
         }
 
+    def _is_fresh(self) -> bool:
+        return time.time() - self._last_success() <= FRESH_S
+
     def _engine_fault(self) -> Optional[str]:
         if not self._ready_workers():
             return "no worker is ready"
-        if time.time() - self._last_success() <= FRESH_S:
+        if self._is_fresh():
             return None
         if self._is_full() or self._is_draining():
             return None  # said by the other checks; a probe would get no place
@@ -79,7 +96,7 @@ class Health:
         if not self._probing.acquire(timeout=PROBE_TIMEOUT_S):
             return "another probe has had no answer yet"
         try:
-            if time.time() - self._last_success() > FRESH_S:
+            if not self._is_fresh():
                 self._probe(PROBE_TIMEOUT_S)
         except Exception as error:
             return f"a probe failed: {error}"

@@ -1,267 +1,149 @@
 """Every Prometheus series that AutoVoice exports, and who may record what.
 
-Children are bound once, since looking a label up costs more than counting.
-Label values come from closed lists, so that no client can add a series.
+Label values come from closed lists, so that no client can add a series, and
+each of them is there, as zero, from the first scrape. What goes up and down (a
+queue, connections) is looked at when Prometheus asks: counted by hand it drifts.
 """
 
 import platform
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Iterable, Mapping, Tuple
 
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
     CollectorRegistry,
-    Gauge,
     ProcessCollector,
     disable_created_metrics,
 )
 
 from auto_voice import __version__
-from auto_voice.monitoring.series import Counter, Families, Histogram
+from auto_voice.monitoring.job_metrics import JobMetrics
+from auto_voice.monitoring.series import DURATION_SECONDS, Counter, Families, Histogram, Live
+from auto_voice.monitoring.synthesis_metrics import CacheMetrics, EngineMetrics, SynthesisMetrics
+from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
 
-OUTCOMES = ("success", "error", "timeout", "rejected", "empty", "cancelled", "invalid")
-MODES = ("whole", "stream", "none")
-TRANSPORTS = ("http", "sse")
-ENGINE_ERRORS = ("crash", "timeout", "load")
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 UNMATCHED = "<unmatched>"
 """The route of paths that no endpoint has."""
-
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-_FIRST_AUDIO_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_WAIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
-
 
 # When each series began is of no use to anybody and doubles what a scrape transfers.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The series of one server, in a registry of their own."""
+    """The series of one server, in a registry of their own, by what they are about."""
 
-    def __init__(self, engine: str) -> None:
-        self.registry = registry = CollectorRegistry()
+    def __init__(
+        self, engine: str, *, revision: str = "unknown", deployment_slot: str = "default"
+    ) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(PLATFORM_COLLECTOR)
+        self.registry.register(GC_COLLECTOR)
+        families = Families("autovoice_")
+        self.registry.register(families)
+        self.http = HTTPMetrics(families)
+        self.websocket = WebSocketMetrics(families)
+        self.synthesis = SynthesisMetrics(families, engine)
+        self.cache = CacheMetrics(families)
+        self.engine = EngineMetrics(families, engine)
+        self.jobs = JobMetrics(families)
+        self.server = ServerMetrics(families, revision, deployment_slot)
 
-        ProcessCollector(registry=registry)
-        registry.register(PLATFORM_COLLECTOR)
-        registry.register(GC_COLLECTOR)
 
-        def name(suffix: str) -> str:
-            return f"autovoice_{suffix}"
+class HTTPMetrics:
+    """Of every request, whatever it is for."""
 
-        self._families = families = Families()
-        registry.register(families)
+    def __init__(self, families: Families) -> None:
         self._lock = families.lock
-
-        self._http_requests = families.counter(
-            name("http_requests_total"),
-            "HTTP requests answered.",
-            ("method", "route", "code"),
+        self._requests = families.counter(
+            "http_requests_total", "HTTP requests answered.", ("method", "route", "code")
         )
-        self._http_duration = families.histogram(
-            name("http_request_duration_seconds"),
+        self._duration = families.histogram(
+            "http_request_duration_seconds",
             "Seconds from a request's start to its last byte.",
-            _SECONDS,
+            DURATION_SECONDS,
             ("method", "route"),
         )
-        self._in_http = 0
-        Gauge(
-            name("http_requests_in_progress"), "HTTP requests being served.", registry=registry
-        ).set_function(lambda: self._in_http)
-        self._http_children: Dict[Tuple[str, str, int], Tuple[Counter, Histogram]] = {}
+        self._in_progress = 0
+        families.gauge(
+            "http_requests_in_progress", "HTTP requests being served.", lambda: self._in_progress
+        )
+        self._children: Dict[Tuple[str, str, int], Tuple[Counter, Histogram]] = {}
 
-        requests = families.counter(
-            name("synthesis_requests_total"),
-            "Requests for speech, by how they ended.",
-            ("engine", "mode", "outcome"),
-        )
-        self._requests = {
-            (mode, outcome): requests(engine, mode, outcome)
-            for mode in MODES
-            for outcome in OUTCOMES
-        }
-        duration = families.histogram(
-            name("synthesis_duration_seconds"),
-            "Seconds from a request for speech to its last byte.",
-            _SECONDS,
-            ("engine", "mode"),
-        )
-        self._duration = {mode: duration(engine, mode) for mode in MODES}
-        first_audio = families.histogram(
-            name("synthesis_first_audio_seconds"),
-            "Seconds from a request for speech to its first audio.",
-            _FIRST_AUDIO_SECONDS,
-            ("engine", "transport"),
-        )
-        self._first_audio = {way: first_audio(engine, way) for way in TRANSPORTS}
-        self._queue_wait = families.histogram(
-            name("synthesis_queue_wait_seconds"),
-            "Seconds a request's first sentence waited for a worker.",
-            _WAIT_SECONDS,
-            ("engine",),
-        )(engine)
-        self._compute = families.counter(
-            name("synthesis_compute_seconds_total"),
-            "Seconds that workers spent speaking.",
-            ("engine",),
-        )(engine)
-        self._audio = families.counter(
-            name("synthesis_audio_seconds_total"), "Seconds of audio made.", ("engine",)
-        )(engine)
-        self._characters = families.counter(
-            name("synthesis_input_characters_total"), "Characters of text spoken.", ("engine",)
-        )(engine)
-        self._queue_depth = Gauge(
-            name("synthesis_queue_depth"),
-            "Sentences waiting for a worker.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._queue_capacity = Gauge(
-            name("synthesis_queue_capacity"),
-            "Requests that may be in synthesis or wait for it.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._in_progress = Gauge(
-            name("synthesis_in_progress"),
-            "Requests in synthesis or waiting for it.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
+    def begun(self) -> None:
+        """A request arrived."""
+        with self._lock:
+            self._in_progress += 1
 
-        cache = families.counter(
-            name("cache_requests_total"),
-            "Look-ups in a cache; joined: shared what another request was making.",
-            ("cache", "result"),
-        )
-        self._cache = {result: cache("audio", result) for result in ("hit", "miss", "joined")}
-        evictions = families.counter(
-            name("cache_evictions_total"), "Entries dropped to make room.", ("cache",)
-        )
-        self._evictions = {store: evictions(store) for store in ("memory", "disk")}
-        self._cache_size = Gauge(
-            name("cache_size_bytes"), "Bytes kept.", ("cache",), registry=registry
-        )
+    def done(self, method: str, route: str, code: int, duration_s: float) -> None:
+        """A request is answered. ``route`` is a URL rule or `UNMATCHED`."""
+        key = (method if method in METHODS else "other", route, code)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests(key[0], route, code),
+                self._duration(key[0], route),
+            )
+        with self._lock:
+            self._in_progress -= 1
+            children[0].value += 1
+            children[1].observe(duration_s)
 
-        errors = families.counter(
-            name("engine_errors_total"),
-            "Worker processes that ended by themselves or had to be ended.",
-            ("engine", "reason"),
+
+class ServerMetrics:
+    """Of the server itself."""
+
+    def __init__(self, families: Families, revision: str, deployment_slot: str) -> None:
+        self._families = families
+        families.gauge(
+            "build_info",
+            "Which build this is; always 1.",
+            lambda: 1,
+            {
+                "version": __version__,
+                "revision": revision,
+                "python": platform.python_version(),
+            },
         )
-        self._engine_errors = {reason: errors(engine, reason) for reason in ENGINE_ERRORS}
-        self._engine_ready = Gauge(
-            name("engine_ready"),
-            "1 while at least one worker has spoken and runs.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._engine_load = Gauge(
-            name("engine_load_duration_seconds"),
-            "Seconds the newest worker took from its start to its first word.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._engine_success = Gauge(
-            name("engine_last_success_timestamp_seconds"),
-            "Unix time of the last utterance spoken.",
-            ("engine",),
-            registry=registry,
-        ).labels(engine)
-        self._draining = Gauge(
-            name("draining"), "1 while the server finishes before it stops.", registry=registry
+        families.gauge(
+            "deployment_info",
+            "Which slot of a deployment this is; always 1.",
+            lambda: 1,
+            {"slot": deployment_slot, "version": __version__},
         )
-        Gauge(
-            name("build_info"),
-            "Which version this is; always 1.",
-            ("version", "python"),
-            registry=registry,
-        ).labels(__version__, platform.python_version()).set(1)
 
     def watch(
         self,
         *,
-        waiting: Callable[[], float],
-        in_progress: Callable[[], float],
-        capacity: int,
-        ready: Callable[[], float],
-        last_success: Callable[[], float],
-        draining: Callable[[], float],
-        cache_bytes: Callable[[], Tuple[int, int]],
+        draining: Live,
+        health_checks: Callable[[], Iterable[Tuple[str, bool]]],
+        log_records: Callable[[], Mapping[str, int]],
+        redactions: Live,
     ) -> None:
-        """Read these at each scrape: what is counted up and down by hand drifts."""
-        self._queue_depth.set_function(waiting)
-        self._in_progress.set_function(in_progress)
-        self._queue_capacity.set(capacity)
-        self._engine_ready.set_function(ready)
-        self._engine_success.set_function(last_success)
-        self._draining.set_function(draining)
-        self._cache_size.labels("memory").set_function(lambda: cache_bytes()[0])
-        self._cache_size.labels("disk").set_function(lambda: cache_bytes()[1])
+        """Read these at each scrape.
 
-    def http_begun(self) -> None:
-        """A request arrived."""
-        with self._lock:
-            self._in_http += 1
-
-    def http_done(self, method: str, route: str, code: int, duration_s: float) -> None:
-        """A request is answered. ``route`` is a URL rule or `UNMATCHED`."""
-        key = (method if method in METHODS else "other", route, code)
-        children = self._http_children.get(key)
-        if children is None:
-            children = self._http_children[key] = (
-                self._http_requests(key[0], route, code),
-                self._http_duration(key[0], route),
-            )
-        with self._lock:
-            self._in_http -= 1
-            children[0].value += 1
-            children[1].observe(duration_s)
-
-    def synthesis_refused(self, outcome: str) -> None:
-        """A request for speech ended before its first audio."""
-        with self._lock:
-            self._requests["none", outcome].value += 1
-
-    def synthesis_done(
-        self,
-        *,
-        mode: str,
-        outcome: str,
-        transport: str,
-        characters: int,
-        duration_s: float,
-        first_audio_s: Optional[float],
-        queue_wait_s: float,
-        compute_s: float,
-        audio_s: float,
-    ) -> None:
-        """A request for speech ended after its first audio."""
-        with self._lock:
-            self._requests[mode, outcome].value += 1
-            self._duration[mode].observe(duration_s)
-            if first_audio_s is not None:
-                self._first_audio[transport].observe(first_audio_s)
-            self._queue_wait.observe(queue_wait_s)
-            self._compute.value += compute_s
-            self._audio.value += audio_s
-            self._characters.value += characters
-
-    def cache(self, result: str) -> None:
-        """The audio cache was asked: ``hit``, ``miss`` or ``joined``."""
-        with self._lock:
-            self._cache[result].value += 1
-
-    def evicted(self, store: str, count: int) -> None:
-        """A cache dropped entries: ``memory`` or ``disk``."""
-        with self._lock:
-            self._evictions[store].value += count
-
-    def worker_died(self, reason: str) -> None:
-        """An engine's worker ended; ``reason`` is one of `ENGINE_ERRORS`."""
-        with self._lock:
-            self._engine_errors[reason].value += 1
-
-    def worker_ready(self, load_s: float) -> None:
-        """An engine's worker is ready after ``load_s`` seconds."""
-        self._engine_load.set(load_s)
+        Args:
+            health_checks: each check's name and whether it passed when last looked at.
+            log_records: how many lines were logged at each of `LOG_LEVELS`.
+        """
+        self._families.gauge("draining", "1 while the server finishes before it stops.", draining)
+        self._families.gauges(
+            "health_check_status",
+            "1 if a health check passed when it was last looked at.",
+            ("check",),
+            lambda: (((name,), float(passed)) for name, passed in health_checks()),
+        )
+        self._families.live_counter(
+            "log_records_total",
+            "Lines logged.",
+            ("level",),
+            lambda: (((level,), log_records().get(level, 0)) for level in LOG_LEVELS),
+        )
+        self._families.live_counter(
+            "log_redactions_total",
+            "Secrets that were kept out of the log.",
+            (),
+            lambda: [((), redactions())],
+        )

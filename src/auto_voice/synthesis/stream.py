@@ -12,6 +12,7 @@ from auto_voice.audio.resample import Resampler
 from auto_voice.engines.engine import Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded
+from auto_voice.synthesis.playback import Playback
 from auto_voice.synthesis.scheduler import FairScheduler, Ticket
 from auto_voice.text.sentences import Segment
 
@@ -33,6 +34,7 @@ class Stats:
         "audio_s",
         "sentences",
         "characters",
+        "playback",
     )
 
     def __init__(self) -> None:
@@ -49,6 +51,7 @@ class Stats:
         """Sentences begun."""
         self.characters = 0
         """Characters of the text that have been spoken."""
+        self.playback = Playback()
 
 
 class SpeechStream:
@@ -103,12 +106,17 @@ class SpeechStream:
         out = encoder(self._format, self._rate)
         samples = self._samples()
         try:
+            asked = self._stats.began
             for pcm in samples:
                 data = out.encode(pcm)
+                made = time.monotonic()
+                self._stats.playback.add(asked, made, len(pcm) / 2 / self._rate)
                 if data:
                     if self._stats.first_audio_s is None:
-                        self._stats.first_audio_s = time.monotonic() - self._stats.began
+                        self._stats.first_audio_s = made - self._stats.began
                     yield data
+                    made = time.monotonic()
+                asked = made
             data = out.finish()
             if data:
                 yield data

@@ -168,10 +168,10 @@ class Synthesizer:
             speech = self._begin(request, stats, is_gone)
             first = next(speech, b"")
         except AutoVoiceError as error:
-            self._metrics.synthesis_refused(outcome_of(error))
+            self._metrics.synthesis.refused(outcome_of(error))
             raise
         except Exception:
-            self._metrics.synthesis_refused("error")
+            self._metrics.synthesis.refused("error")
             raise
         speech._pieces = _Primed(first, speech._pieces)
         speech._on_close = lambda done: self._account(done, request, transport)
@@ -259,7 +259,7 @@ class Synthesizer:
         if entry is not None:
             stats.audio_s = entry.audio_s
             stats.first_audio_s = time.monotonic() - stats.began
-            self._metrics.cache("hit")
+            self._metrics.cache.asked("hit")
             return iter((entry.audio,)), stats, "hit"
 
         def begin(gone: Callable[[], bool]) -> Iterator[bytes]:
@@ -273,7 +273,7 @@ class Synthesizer:
         pieces, made, joined = self._flights.board(
             key, begin, stats, is_gone, lambda audio: cache.put(key, Entry(audio, stats.audio_s))
         )
-        self._metrics.cache("joined" if joined else "miss")
+        self._metrics.cache.asked("joined" if joined else "miss")
         return pieces, made, "hit" if joined else "miss"
 
     def _key(self, request: SpeechRequest, voice: Voice, rate: int) -> str:
@@ -301,16 +301,20 @@ class Synthesizer:
             raise EmptyInput("There is no text to speak.", param="input")
 
     def _account(self, speech: Speech, request: SpeechRequest, transport: str) -> None:
-        self._metrics.synthesis_done(
+        stats = speech.stats
+        self._metrics.synthesis.done(
             mode="whole" if speech.whole else "stream",
             outcome=speech.outcome,
             transport=transport,
             characters=len(request.text),
-            duration_s=time.monotonic() - speech.stats.began,
-            first_audio_s=speech.stats.first_audio_s,
-            queue_wait_s=speech.stats.queue_wait_s,
-            compute_s=speech.stats.compute_s,
-            audio_s=speech.stats.audio_s if speech.cache != "hit" else 0.0,
+            duration_s=time.monotonic() - stats.began,
+            first_audio_s=stats.first_audio_s,
+            queue_wait_s=stats.queue_wait_s,
+            compute_s=stats.compute_s,
+            made_s=stats.audio_s if speech.cache != "hit" else 0.0,
+            audio_s=speech.made.audio_s,
+            sentences=stats.sentences,
+            underrun_s=stats.playback.stalled_s,
         )
 
 

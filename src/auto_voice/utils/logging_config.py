@@ -102,12 +102,27 @@ def setup_logging(settings: Settings) -> None:
     if reconfigure is not None:  # a terminal that knows few characters shows the others escaped
         reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(_count)
     handler.setFormatter(
         JSONFormatter() if form == "json" else ConsoleFormatter(colour=_wants_colour())
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+
+
+_counts: Dict[str, int] = {}
+
+
+def record_counts() -> Dict[str, int]:
+    """How many lines this process has logged, by level."""
+    return dict(_counts)
+
+
+def _count(record: logging.LogRecord) -> bool:
+    # Two threads at once may count one line only; no line is worth a lock.
+    _counts[record.levelname] = _counts.get(record.levelname, 0) + 1
+    return True
 
 
 def _wants_colour() -> bool:

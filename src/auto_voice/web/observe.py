@@ -57,7 +57,7 @@ class Observed:
                 return start_response(line, headers + own, exc_info)
             return start_response(line, headers + own)
 
-        self._metrics.http_begun()
+        self._metrics.http.begun()
         counted = _Counted(self, environ, facts, status, began)
         try:
             counted.body = self._app(environ, start)
@@ -72,7 +72,7 @@ class Observed:
         duration_s = time.perf_counter() - counted.began
         method = environ.get("REQUEST_METHOD", "")
         route = facts["route"]
-        self._metrics.http_done(method, route, status, duration_s)
+        self._metrics.http.done(method, route, status, duration_s)
         level = logging.DEBUG if route in _QUIET and status < 500 else logging.INFO
         if log.isEnabledFor(level):
             line = {

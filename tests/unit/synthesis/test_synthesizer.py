@@ -22,7 +22,8 @@ from auto_voice.errors import (
     Overloaded,
     VoiceNotFound,
 )
-from auto_voice.monitoring.metrics import OUTCOMES, Metrics
+from auto_voice.monitoring.metrics import Metrics
+from auto_voice.monitoring.synthesis_metrics import OUTCOMES
 from auto_voice.settings import load
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.scheduler import FairScheduler
