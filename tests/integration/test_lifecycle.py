@@ -174,7 +174,7 @@ def test_a_request_that_cannot_start_in_time_is_refused_before_any_audio(start):
     server = start(
         engine="stub", engine_workers=1, engine_timeout_s=600, start_deadline_s=0.5, cache="off"
     )
-    occupant = server.connect().ask(speech_body(f"One two three. {SLOW}."))
+    occupant = server.connect().ask(speech_body("One. " + "PAUSE " * 60))
     assert occupant.head().status == 200
     until(
         lambda: server.metric("autovoice_synthesis_queue_depth") == 0,
