@@ -26,6 +26,7 @@ def _text(description: str, **kwargs: Any) -> Any:
 
 
 Switch = Literal["on", "off"]
+GpuMetrics = Literal["auto", "on", "off"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 DEFAULT_VOICE_ALIASES = (
@@ -132,6 +133,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _text("`json` for machines, `console` for people; `auto`: console on a terminal."),
     ] = "auto"
     log_level: Annotated[LogLevel, _text("The lowest level logged.")] = "INFO"
+    gpu_metrics: Annotated[
+        GpuMetrics,
+        _text(
+            "NVIDIA GPUs in /metrics: `auto` shows those there are, `on` also tells when there is "
+            "none, `off` does not look."
+        ),
+    ] = "auto"
     redis_url: Annotated[
         str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
     ] = ""

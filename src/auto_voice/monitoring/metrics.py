@@ -1,4 +1,6 @@
-"""Every Prometheus series that AutoVoice exports, and who may record what.
+"""Every Prometheus series that AutoVoice records, and who may record what.
+
+Those of GPUs are not recorded but read at each scrape: see gpu.py.
 
 Children are bound once, since looking a label up costs more than counting.
 Label values come from closed lists, so that no client can add a series.
