@@ -24,6 +24,7 @@ class Part(NamedTuple):
 
 
 PARTS: Dict[str, Part] = {
+    "cc": Part(("cc",), "build-essential"),
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),

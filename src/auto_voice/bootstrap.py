@@ -1,5 +1,6 @@
 """The only place where objects are wired together."""
 
+import os
 from pathlib import Path
 from typing import Optional
 
@@ -8,6 +9,7 @@ from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
 from auto_voice.engines.pool import Listener, WorkerPool
 from auto_voice.errors import SettingsError
+from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import PREFIX, Settings
@@ -109,6 +111,9 @@ def build(settings: Settings) -> Service:
         log_records=logging_config.record_counts,
         redactions=lambda: 0,
     )
+    if settings.gpu_metrics != "off":
+        wanted = settings.gpu_metrics == "on"
+        metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
     pool.start()
     return Service(settings, synthesizer, metrics, health)
 

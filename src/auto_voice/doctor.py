@@ -16,10 +16,12 @@ from auto_voice.audio.encoders import available
 from auto_voice.bootstrap import build
 from auto_voice.engines import ENGINES
 from auto_voice.errors import AutoVoiceError
+from auto_voice.monitoring.nvml import Gpu, Reader, Sample
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
 _ENGINE_WAIT_S = 30.0
+_DRIVER_WAIT_S = 10.0
 _LITTLE_DISK_BYTES = 100 << 20
 
 
@@ -58,7 +60,7 @@ def examined(settings: Settings) -> Iterator[Finding]:
             yield _engine(settings, name)
     for name, fault in available().items():
         yield Finding(FAIL if fault else OK, f"encoder {name}", fault or "works")
-    yield from _gpus()
+    yield from _gpus(settings)
     yield _redis(settings)
     yield _disk(settings)
     yield _port(settings)
@@ -87,25 +89,28 @@ def _engine(settings: Settings, name: str) -> Finding:
     )
 
 
-def _gpus() -> Iterator[Finding]:
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception as error:  # no driver, no library: the usual case, and fine
-        yield Finding(NOTE, "GPU", f"none is used ({error})")
+def _gpus(settings: Settings) -> Iterator[Finding]:
+    if settings.gpu_metrics == "off":
+        yield Finding(NOTE, "GPU", "not looked for")
         return
-    try:
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(device)
-            name = pynvml.nvmlDeviceGetName(device)
-            text = name.decode() if isinstance(name, bytes) else name
-            yield Finding(OK, f"GPU {index}", f"{text}, {memory.total / (1 << 30):.0f} GiB")
-    except pynvml.NVMLError as error:
-        yield Finding(NOTE, "GPU", f"the driver answers with an error: {error}")
-    finally:
-        pynvml.nvmlShutdown()
+    trouble = FAIL if settings.gpu_metrics == "on" else NOTE
+    no_answer = Sample(faults=("the driver does not answer",))
+    sample = Reader(pids=tuple).sample(_DRIVER_WAIT_S) or no_answer
+    for gpu in sample.gpus:
+        yield Finding(OK, f"GPU {gpu.number}", _gpu(gpu, sample.driver))
+    for fault in sample.faults:
+        text = f"the driver answers with an error: {fault}" if sample.gpus else f"none ({fault})"
+        yield Finding(trouble, "GPU", text)
+
+
+def _gpu(gpu: Gpu, driver: str) -> str:
+    told = [gpu.model or "unknown model"]
+    if gpu.memory_limit_bytes is not None and gpu.memory_used_bytes is not None:
+        limit, used = gpu.memory_limit_bytes / (1 << 30), gpu.memory_used_bytes / (1 << 30)
+        told.append(f"{used:.1f} of {limit:.1f} GiB in use")
+    if gpu.temperature_celsius is not None:
+        told.append(f"{gpu.temperature_celsius} °C")
+    return ", ".join([*told, f"driver {driver}"])
 
 
 def _redis(settings: Settings) -> Finding:

@@ -26,6 +26,7 @@ def _text(description: str, **kwargs: Any) -> Any:
 
 
 Switch = Literal["on", "off"]
+GpuMetrics = Literal["auto", "on", "off"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 DEFAULT_VOICE_ALIASES = (
@@ -138,6 +139,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deployment_slot: Annotated[
         str, _text("Which slot of a deployment this is, for the metrics.", min_length=1)
     ] = "default"
+    gpu_metrics: Annotated[
+        GpuMetrics,
+        _text(
+            "NVIDIA GPUs in /metrics: `auto` shows those there are, `on` also tells when there is "
+            "none, `off` does not look."
+        ),
+    ] = "auto"
     redis_url: Annotated[
         str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
     ] = ""

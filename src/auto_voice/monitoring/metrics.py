@@ -1,4 +1,6 @@
-"""Every Prometheus series that AutoVoice exports, and who may record what.
+"""Every Prometheus series that AutoVoice records, and who may record what.
+
+Those of GPUs are not recorded but read at each scrape: see gpu.py.
 
 Label values come from closed lists, so that no client can add a series, and
 each of them is there, as zero, from the first scrape. What goes up and down (a
