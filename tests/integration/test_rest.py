@@ -5,6 +5,7 @@ import re
 import pytest
 import requests
 
+from tests.integration.pools import in_workers
 from tests.integration.serving import (
     SENTENCE,
     SPEECH,
@@ -172,6 +173,24 @@ def test_a_server_is_ready_only_once_its_engine_has_spoken(start):
     until(look, "the server is ready")
     for status, ready, reasons in seen:
         assert (status, ready, bool(reasons)) in ((200, True, False), (503, False, True))
+
+
+def test_a_server_whose_engine_lacks_a_package_says_which(start, monkeypatch, tmp_path):
+    """What to install is in the reasons, where an operator looks first."""
+    in_workers(tmp_path, monkeypatch, "import sys; sys.modules['espeakng_loader'] = None")
+    server = start(wait=False)
+
+    def reason():
+        answer = server.get("/health/ready")
+        assert answer.status_code == 503
+        (said,) = answer.json()["reasons"]
+        return said if "pip install" in said else ""
+
+    said = until(reason, "the engine has been tried")
+    assert said.startswith("engine:espeak: no worker is ready: ")
+    assert "pip install espeakng-loader" in said
+    (check,) = server.get("/health").json()["checks"]["engine:espeak"]
+    assert "pip install espeakng-loader" in check["output"]
 
 
 def test_the_documentation_page_needs_nothing_from_elsewhere(server):
