@@ -92,6 +92,20 @@ def test_a_voice_is_described_whatever_it_is_called(server, name, found):
     assert answer.json()["id"] == found
 
 
+def test_voices_tell_their_aliases(start):
+    """OpenAI's names by default, or whatever the settings say."""
+
+    def aliases(server, **query):
+        voices = server.get("/v1/audio/voices", params=query).json()["voices"]
+        return {voice["id"]: voice["aliases"] for voice in voices if voice["aliases"]}
+
+    server = start(engine="stub")
+    assert aliases(server) == {"en-us": ["alloy"]}
+    server = start(engine="stub", voice_aliases="narrator=en-us,Reader=EN_US,lost=nowhere")
+    assert aliases(server, q="reader") == {"en-us": ["narrator", "Reader"]}
+    assert server.get("/v1/audio/voices/narrator").json()["aliases"] == ["narrator", "Reader"]
+
+
 @pytest.mark.parametrize("name", ["Alloy", "NOVA", "alloy+f3"])
 def test_an_alias_is_found_like_any_other_name(server, name):
     """Letter case does not matter, and a variant may follow, as with an id."""
