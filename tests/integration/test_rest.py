@@ -65,7 +65,19 @@ def test_variants_are_listed_when_asked_for(server):
 
 
 @pytest.mark.parametrize(
-    "query", ["gender=neutral", "variants=perhaps", "language=" + "x" * 51, "q=" + "x" * 101]
+    "query",
+    [
+        "gender=neutral",
+        "gender=null",
+        "gender=",
+        "variants=perhaps",
+        "variants=1",
+        "variants=null",
+        "variants=True",
+        "variants=",
+        "language=" + "x" * 51,
+        "q=" + "x" * 101,
+    ],
 )
 def test_a_wrong_filter_is_an_error_that_names_it(server, query):
     """A filter that is not understood is not simply left out."""
