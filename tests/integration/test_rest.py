@@ -329,6 +329,33 @@ def test_unknown_fields_are_ignored(server):
     assert server.speak(user="somebody", seed=[1, {"a": None}]).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"ssml": True},
+        {"ssml": "yes"},
+        {"timestamps": "word"},
+        {"timestamps": ["word"]},
+        {"lexicon": {"tomato": "t@m'A:toU"}},
+        {"lexicon": "my-words"},
+    ],
+    ids=str,
+)
+def test_what_would_be_left_undone_is_refused(server, field):
+    """Rather than speaking as if nobody had asked."""
+    error = assert_error(server.speak(**field), 400, "unsupported_parameter")
+    (name,) = field
+    assert error["param"] == name
+    assert name in error["message"]
+
+
+def test_a_field_that_asks_for_nothing_is_no_trouble(server):
+    """Clients write their defaults out."""
+    for nothing in (None, False, "none", "", [], {}):
+        assert server.speak(ssml=nothing, timestamps=nothing, lexicon=nothing).status_code == 200
+    assert server.speak(ssml=False, instructions="Speak like a pirate.").status_code == 200
+
+
 def test_the_default_voice_speaks_where_none_is_named(server):
     answer = server.request("POST", SPEECH, json={"input": SENTENCE, "response_format": "wav"})
     assert answer.headers["X-Voice"] == "en-us"

@@ -80,6 +80,8 @@ def kind(described: Any) -> str:
         if most is None:
             return f"text, at least {least} character" + ("s" if least > 1 else "")
         return f"text, {least} to {most} characters"
+    if isinstance(described, inspected.AnyType):
+        return "anything"
     if isinstance(described, inspected.BoolType):
         return "`true`, `false`"
     assert isinstance(described, inspected.StructType), described
