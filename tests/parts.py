@@ -25,9 +25,11 @@ class Part(NamedTuple):
 
 PARTS: Dict[str, Part] = {
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "curl": Part(("curl",), "curl"),
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
+    "nodejs": Part(("node", "nodejs"), "nodejs"),
     "redis-server": Part(("redis-server",), "redis-server"),
     "wrk": Part(("wrk",), "wrk"),
 }
