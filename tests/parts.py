@@ -26,9 +26,11 @@ class Part(NamedTuple):
 PARTS: Dict[str, Part] = {
     "cc": Part(("cc",), "build-essential"),
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "curl": Part(("curl",), "curl"),
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
+    "nodejs": Part(("node", "nodejs"), "nodejs"),
     "redis-server": Part(("redis-server",), "redis-server"),
     "wrk": Part(("wrk",), "wrk"),
 }

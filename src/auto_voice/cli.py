@@ -274,7 +274,6 @@ def voices(
             found = [catalogue.find(name)]
         else:
             found = list(catalogue.list(language=language, gender=gender, variants=variants))
-        aliases = catalogue.aliases
     finally:
         service.close()
     if not found:
@@ -284,9 +283,8 @@ def voices(
         return
     width = max(len(voice.id) for voice in found)
     for voice in found:
-        also = [alias for alias, target in aliases.items() if target == voice.id]
         line = f"{voice.id:<{width}}  {voice.gender or '':<6}  {voice.name}"
-        click.echo(line + (f"  ({', '.join(also)})" if also else ""))
+        click.echo(line + (f"  ({', '.join(voice.aliases)})" if voice.aliases else ""))
 
 
 @main.command()

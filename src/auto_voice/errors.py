@@ -7,6 +7,7 @@ the error itself.
     AutoVoiceError                      500  internal_error
     ├── InvalidRequest                  400  invalid_value
     │   ├── InvalidJSON                 400  invalid_json
+    │   ├── UnsupportedParameter        400  unsupported_parameter
     │   ├── EmptyInput                  400  empty_input
     │   ├── InputTooLong                400  input_too_long
     │   ├── VoiceNotFound               404  voice_not_found
@@ -76,6 +77,12 @@ class InvalidJSON(InvalidRequest):
     """The body is not JSON, or nested too deeply."""
 
     code = "invalid_json"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A field asks for something that no engine here does yet."""
+
+    code = "unsupported_parameter"
 
 
 class EmptyInput(InvalidRequest):

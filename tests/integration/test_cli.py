@@ -385,7 +385,7 @@ def test_voices_are_listed_as_the_server_does(server):
     line = next(
         line for line in succeeded("voices").text.splitlines() if line.split()[0] == "en-us"
     )
-    assert "alloy" in line and "English" in line
+    assert line.endswith("(alloy)") and "English" in line
 
 
 def test_voices_are_filtered():
@@ -397,6 +397,7 @@ def test_voices_are_filtered():
 def test_one_voice_is_described_by_any_of_its_names():
     assert listed("de") == listed("DE") == ["de"]
     assert listed("nova") == ["en-us+f3"]
+    assert succeeded("voices", "en-us+f3").text.strip().endswith("(nova)")
 
 
 def test_voices_are_there_for_programs_too(server):

@@ -5,6 +5,7 @@ import re
 import pytest
 import requests
 
+from tests.integration.pools import in_workers
 from tests.integration.serving import (
     SENTENCE,
     SPEECH,
@@ -64,7 +65,19 @@ def test_variants_are_listed_when_asked_for(server):
 
 
 @pytest.mark.parametrize(
-    "query", ["gender=neutral", "variants=perhaps", "language=" + "x" * 51, "q=" + "x" * 101]
+    "query",
+    [
+        "gender=neutral",
+        "gender=null",
+        "gender=",
+        "variants=perhaps",
+        "variants=1",
+        "variants=null",
+        "variants=True",
+        "variants=",
+        "language=" + "x" * 51,
+        "q=" + "x" * 101,
+    ],
 )
 def test_a_wrong_filter_is_an_error_that_names_it(server, query):
     """A filter that is not understood is not simply left out."""
@@ -89,6 +102,20 @@ def test_a_voice_is_described_whatever_it_is_called(server, name, found):
     answer = server.get(f"/v1/audio/voices/{name}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["id"] == found
+
+
+def test_voices_tell_their_aliases(start):
+    """OpenAI's names by default, or whatever the settings say."""
+
+    def aliases(server, **query):
+        voices = server.get("/v1/audio/voices", params=query).json()["voices"]
+        return {voice["id"]: voice["aliases"] for voice in voices if voice["aliases"]}
+
+    server = start(engine="stub")
+    assert aliases(server) == {"en-us": ["alloy"]}
+    server = start(engine="stub", voice_aliases="narrator=en-us,Reader=EN_US,lost=nowhere")
+    assert aliases(server, q="reader") == {"en-us": ["narrator", "Reader"]}
+    assert server.get("/v1/audio/voices/narrator").json()["aliases"] == ["narrator", "Reader"]
 
 
 @pytest.mark.parametrize("name", ["Alloy", "NOVA", "alloy+f3"])
@@ -172,6 +199,24 @@ def test_a_server_is_ready_only_once_its_engine_has_spoken(start):
     until(look, "the server is ready")
     for status, ready, reasons in seen:
         assert (status, ready, bool(reasons)) in ((200, True, False), (503, False, True))
+
+
+def test_a_server_whose_engine_lacks_a_package_says_which(start, monkeypatch, tmp_path):
+    """What to install is in the reasons, where an operator looks first."""
+    in_workers(tmp_path, monkeypatch, "import sys; sys.modules['espeakng_loader'] = None")
+    server = start(wait=False)
+
+    def reason():
+        answer = server.get("/health/ready")
+        assert answer.status_code == 503
+        (said,) = answer.json()["reasons"]
+        return said if "pip install" in said else ""
+
+    said = until(reason, "the engine has been tried")
+    assert said.startswith("engine:espeak: no worker is ready: ")
+    assert "pip install espeakng-loader" in said
+    (check,) = server.get("/health").json()["checks"]["engine:espeak"]
+    assert "pip install espeakng-loader" in check["output"]
 
 
 def test_the_documentation_page_needs_nothing_from_elsewhere(server):
@@ -282,6 +327,33 @@ def test_a_sample_rate_that_a_format_cannot_have_is_an_error(server):
 def test_unknown_fields_are_ignored(server):
     """Clients send fields of their own, and OpenAI adds some."""
     assert server.speak(user="somebody", seed=[1, {"a": None}]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"ssml": True},
+        {"ssml": "yes"},
+        {"timestamps": "word"},
+        {"timestamps": ["word"]},
+        {"lexicon": {"tomato": "t@m'A:toU"}},
+        {"lexicon": "my-words"},
+    ],
+    ids=str,
+)
+def test_what_would_be_left_undone_is_refused(server, field):
+    """Rather than speaking as if nobody had asked."""
+    error = assert_error(server.speak(**field), 400, "unsupported_parameter")
+    (name,) = field
+    assert error["param"] == name
+    assert name in error["message"]
+
+
+def test_a_field_that_asks_for_nothing_is_no_trouble(server):
+    """Clients write their defaults out."""
+    for nothing in (None, False, "none", "", [], {}):
+        assert server.speak(ssml=nothing, timestamps=nothing, lexicon=nothing).status_code == 200
+    assert server.speak(ssml=False, instructions="Speak like a pirate.").status_code == 200
 
 
 def test_the_default_voice_speaks_where_none_is_named(server):

@@ -3,7 +3,6 @@
 import inspect
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from auto_voice.web.app import create_app
 from auto_voice.web.schemas import SpeechBody, VoicesQuery
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
+from tests.parts import PARTS
 from tests.unit.monitoring.test_metrics import watch
 
 API = "docs/api-documentation.md"
@@ -80,6 +80,8 @@ def kind(described: Any) -> str:
         if most is None:
             return f"text, at least {least} character" + ("s" if least > 1 else "")
         return f"text, {least} to {most} characters"
+    if isinstance(described, inspected.AnyType):
+        return "anything"
     if isinstance(described, inspected.BoolType):
         return "`true`, `false`"
     assert isinstance(described, inspected.StructType), described
@@ -294,7 +296,8 @@ def examples(path: str, *languages: str) -> List[Any]:
         pytest.param(
             Example(language, text),
             id=f"{Path(path).stem}-{index}-{language}",
-            marks=[pytest.mark.slow] if text.startswith("autovoice") else [],
+            marks=[pytest.mark.needs("curl")] * ("curl" in text)
+            + [pytest.mark.slow] * text.startswith("autovoice"),
         )
         for index, (language, text) in enumerate(found)
         if language in languages
@@ -346,8 +349,6 @@ def written(example: Example) -> List[str]:
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
-    if "curl" in example.text:
-        need("curl")
     output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
@@ -365,26 +366,15 @@ def test_python_examples_work(example, server, tmp_path):
         assert_audio(tmp_path / name)
 
 
+@pytest.mark.needs("nodejs")
 @pytest.mark.parametrize("example", examples(API, "javascript"))
 def test_javascript_examples_work(example, server, tmp_path):
     """A module copied from a document speaks."""
-    node = shutil.which("node")
-    version = run([node, "--version"], tmp_path) if node else "v0"
-    if int(version[1:].split(".")[0]) < 20:
-        pytest.skip("needs node 20 or newer (Debian's package nodejs)")
     program = tmp_path / "example.mjs"
     program.write_text(example.text.replace(BASE, server.base), encoding="utf-8")
-    run([str(node), str(program)], tmp_path)
+    run([str(PARTS["nodejs"].path()), str(program)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
-
-
-def need(program: str) -> None:
-    """Skip on a laptop, fail in CI, as tests/conftest.py does."""
-    if shutil.which(program) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"needs {program}, and CI has to have it", pytrace=False)
-        pytest.skip(f"needs {program}")
 
 
 def test_the_readme_shows_how_to_begin():

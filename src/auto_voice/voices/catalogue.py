@@ -1,7 +1,7 @@
 """All voices of all engines, and how a client's word for one is understood."""
 
 import difflib
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import msgspec
 
@@ -11,34 +11,58 @@ from auto_voice.errors import VoiceNotFound
 _SHOWN_MATCHES = 5
 
 
+class ListedVoice(Voice, frozen=True):
+    """A voice with the names that this server's settings give it."""
+
+    aliases: Tuple[str, ...] = ()
+    """Other names for exactly this voice, such as ``alloy``."""
+
+
 class Catalogue:
     """The voices of the loaded engines, with aliases. Immutable."""
 
     def __init__(self, engines: Iterable[Description], aliases: Mapping[str, str]) -> None:
-        self._voices: Dict[str, Voice] = {}
+        self._voices: Dict[str, ListedVoice] = {}
         self._languages: Dict[str, str] = {}
         self._variants: Dict[str, Mapping[str, Optional[str]]] = {}
         self.aliases = dict(aliases)
-        self._aliases = {alias.lower(): voice for alias, voice in aliases.items()}
+        self._aliases = {_fold(alias): voice for alias, voice in aliases.items()}
+        self._names: Dict[str, Tuple[str, ...]] = {}
+        """A voice's id to its aliases."""
         for engine in engines:
             self._variants[engine.name] = engine.variants
             for tag, voice_id in engine.preferred.items():
-                self._languages.setdefault(tag.lower(), voice_id)
+                self._languages.setdefault(_fold(tag), voice_id)
             for voice in engine.voices:
-                self._voices[voice.id] = voice
-        self._folded = {voice_id.lower(): voice_id for voice_id in self._voices}
+                self._voices[voice.id] = ListedVoice(**msgspec.structs.asdict(voice))
+        self._folded = {_fold(voice_id): voice_id for voice_id in self._voices}
+        self._name(aliases)
 
-    def find(self, name: str) -> Voice:
+    def _name(self, aliases: Iterable[str]) -> None:
+        """Tell each voice its aliases; one that leads nowhere is nobody's."""
+        for alias in aliases:
+            try:
+                voice_id = self.find(alias).id
+            except VoiceNotFound:
+                continue
+            self._names[voice_id] = (*self._names.get(voice_id, ()), alias)
+        for voice_id, names in self._names.items():
+            if voice_id in self._voices:
+                voice = self._voices[voice_id]
+                self._voices[voice_id] = msgspec.structs.replace(voice, aliases=names)
+
+    def find(self, name: str) -> ListedVoice:
         """The voice that a client calls ``name``: an id, an alias or a language tag,
-        with or without ``+variant``. Letter case does not matter.
+        with or without ``+variant``. Letter case does not matter, and ``_`` passes for ``-``.
 
         Raises:
             VoiceNotFound: none; never another voice instead.
         """
         base, plus, variant = name.partition("+")
-        folded = base.strip().lower().replace("_", "-")
+        folded = _fold(base)
         if folded in self._aliases:
-            folded, alias_plus, alias_variant = self._aliases[folded].lower().partition("+")
+            target, alias_plus, alias_variant = self._aliases[folded].partition("+")
+            folded = _fold(target)
             if not plus:
                 plus, variant = alias_plus, alias_variant
         voice_id = self._folded.get(folded) or self._languages.get(folded)
@@ -49,7 +73,7 @@ class Catalogue:
             known = self._variants[voice.engine]
             for candidate, gender in known.items():
                 if candidate.lower() == variant.strip().lower():
-                    return _variant(voice, candidate, gender)
+                    return self._variant(voice, candidate, gender)
         raise VoiceNotFound(self._not_found(name), param="voice")
 
     def list(
@@ -60,30 +84,42 @@ class Catalogue:
         engine: Optional[str] = None,
         query: Optional[str] = None,
         variants: bool = False,
-    ) -> Iterator[Voice]:
+    ) -> Iterator[ListedVoice]:
         """The voices that pass every given filter, each followed by its variants if asked for.
 
-        ``language`` ``en`` also finds ``en-gb``; ``query`` is looked for in id and name.
+        ``language`` ``en`` also finds ``en-gb``; ``query`` is looked for in id, name and aliases.
         """
-        prefix = language.lower().replace("_", "-") if language else None
+        prefix = _fold(language) if language else None
         for voice in self._voices.values():
-            if prefix and not any(_speaks(tag.lower(), prefix) for tag in voice.languages):
+            if prefix and not any(_speaks(_fold(tag), prefix) for tag in voice.languages):
                 continue
             if engine and voice.engine != engine:
                 continue
             candidates = [voice]
             if variants:
                 known = self._variants[voice.engine]
-                candidates += [_variant(voice, name, known[name]) for name in sorted(known)]
+                candidates += [self._variant(voice, name, known[name]) for name in sorted(known)]
             for candidate in candidates:
                 if gender and candidate.gender != gender:
                     continue
-                if query and query.lower() not in f"{candidate.id} {candidate.name}".lower():
+                names = (candidate.id, candidate.name, *candidate.aliases)
+                if query and not any(query.lower() in name.lower() for name in names):
                     continue
                 yield candidate
 
     def __len__(self) -> int:
         return len(self._voices)
+
+    def _variant(self, voice: ListedVoice, name: str, gender: Optional[str]) -> ListedVoice:
+        variant_id = f"{voice.id}+{name}"
+        return msgspec.structs.replace(
+            voice,
+            id=variant_id,
+            name=f"{voice.name}, {name}",
+            gender=gender or voice.gender,
+            variant=name,
+            aliases=self._names.get(variant_id, ()),
+        )
 
     def _not_found(self, name: str) -> str:
         shown = name if len(name) <= 60 else name[:60] + "…"
@@ -109,15 +145,10 @@ class Catalogue:
         return list(dict.fromkeys(found))[:_SHOWN_MATCHES]
 
 
+def _fold(name: str) -> str:
+    """What two spellings of one name have in common."""
+    return name.strip().lower().replace("_", "-")
+
+
 def _speaks(tag: str, prefix: str) -> bool:
     return tag == prefix or tag.startswith(prefix + "-")
-
-
-def _variant(voice: Voice, name: str, gender: Optional[str]) -> Voice:
-    return msgspec.structs.replace(
-        voice,
-        id=f"{voice.id}+{name}",
-        name=f"{voice.name}, {name}",
-        gender=gender or voice.gender,
-        variant=name,
-    )

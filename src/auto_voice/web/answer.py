@@ -30,11 +30,11 @@ class Answer:
         try:
             return next(self.speech)
         except AutoVoiceError as error:
-            if self._events:
+            self._facts["error"] = error.code
+            if self._events and not isinstance(error, Cancelled):
                 raise
             # Too late for a status. This error makes the WSGI server hang up without the closing
             # chunk, so that the client notices that audio is missing.
-            self._facts["error"] = error.code
             raise BrokenPipeError(errno.EPIPE, error.message) from None
 
     def close(self) -> None:
@@ -80,8 +80,6 @@ class Events:
                 "total_tokens": self._input_tokens + made,
             }
             return _event({"type": "speech.audio.done", "usage": usage})
-        except Cancelled:
-            raise
         except AutoVoiceError as error:
             # Too late for a status: an event says that this is not the whole.
             self._ended = True

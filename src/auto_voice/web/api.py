@@ -1,18 +1,25 @@
 """REST: each endpoint translates HTTP to one call and back."""
 
-from typing import Any, Callable, Dict, Tuple, Type
+from typing import Any, Dict, Tuple
 
 import msgspec
 from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
-from auto_voice.engines.engine import Voice
-from auto_voice.errors import ModelNotFound
+from auto_voice.errors import ModelNotFound, UnsupportedParameter
 from auto_voice.synthesis.synthesizer import SpeechRequest
+from auto_voice.voices.catalogue import ListedVoice
 from auto_voice.web import openapi
 from auto_voice.web.answer import Answer, Events
 from auto_voice.web.endpoint import AUDIO, HTML, SPEECH_PATH, TEXT, Endpoint
-from auto_voice.web.incoming import Environ, gone_check, query_string, read_body, validated
+from auto_voice.web.incoming import (
+    Environ,
+    gone_check,
+    query_decoder,
+    query_string,
+    read_body,
+    validated,
+)
 from auto_voice.web.observe import FACTS
 from auto_voice.web.reply import Reply, encode_json
 from auto_voice.web.schemas import (
@@ -33,8 +40,8 @@ OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names for the default model."""
 _MODELS_SINCE = 1_700_000_000
 
-
 _decode_speech = msgspec.json.Decoder(SpeechBody).decode
+_voices_query = query_decoder(VoicesQuery)
 
 
 class API:
@@ -80,7 +87,7 @@ class API:
                 "/v1/audio/voices/<voice>",
                 self.get_voice,
                 "Describe the voice that a name stands for",
-                {200: Voice, 401: ErrorBody, 404: ErrorBody, 503: ErrorBody},
+                {200: ListedVoice, 401: ErrorBody, 404: ErrorBody, 503: ErrorBody},
                 listing=True,
             ),
             Endpoint(
@@ -156,6 +163,11 @@ class API:
         body = validated(_decode_speech, read_body(environ, self._body_limit))
         if body.model not in self._models:
             raise _unknown_model(body.model, self._models)
+        unsupported = body.unsupported
+        if unsupported is not None:
+            raise UnsupportedParameter(
+                f"`{unsupported}` is not supported yet; leave it out.", param=unsupported
+            )
         events = body.stream_format == "sse"
         speech = self._synthesizer.speak(
             SpeechRequest(
@@ -194,7 +206,7 @@ class API:
 
     def list_voices(self, environ: Environ) -> Reply:
         """Voices in the order of their ids."""
-        query = validated(_query(VoicesQuery), query_string(environ))
+        query = validated(_voices_query, query_string(environ))
         voices = self._synthesizer.catalogue.list(
             language=query.language,
             gender=query.gender,
@@ -264,10 +276,6 @@ def _json(data: Any, status: int = 200) -> Reply:
 def _bytes(body: bytes, content_type: str, status: int = 200) -> Reply:
     headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     return Reply(status, headers, body)
-
-
-def _query(kind: Type[msgspec.Struct]) -> Callable[[Dict[str, str]], Any]:
-    return lambda values: msgspec.convert(values, kind, strict=False)
 
 
 def _unknown_model(name: str, known: Tuple[str, ...]) -> ModelNotFound:

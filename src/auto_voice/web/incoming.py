@@ -2,7 +2,7 @@
 
 import re
 import socket
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Type
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -26,6 +26,7 @@ BODY_READ = "autovoice.body_read"
 _FIELD = re.compile(r" - at `\$\.(\w+)")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
+_SWITCH = {"true": True, "false": False}
 _LONG_VALUE = re.compile(r"('[^']{60})[^']+'")
 _CHOICES = {"response_format": tuple(FORMATS), "stream_format": ("audio", "sse")}
 
@@ -72,6 +73,28 @@ def _read(environ: Environ, count: int) -> bytes:
 def query_string(environ: Environ) -> Dict[str, str]:
     """The last value of each parameter."""
     return dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+
+
+def query_decoder(kind: Type[msgspec.Struct]) -> Callable[[Dict[str, str]], Any]:
+    """A function that makes a query's parameters a ``kind``.
+
+    Text stays text, so that ``null`` is a word like any other; only where a
+    ``bool`` is wanted do ``true`` and ``false`` mean one.
+    """
+    switches = [field.name for field in msgspec.structs.fields(kind) if _is_switch(field.type)]
+
+    def decode(values: Dict[str, str]) -> Any:
+        typed: Dict[str, Any] = dict(values)
+        for name in switches:
+            if name in typed:
+                typed[name] = _SWITCH.get(typed[name], typed[name])
+        return msgspec.convert(typed, kind)
+
+    return decode
+
+
+def _is_switch(kind: Any) -> bool:
+    return getattr(kind, "__origin__", kind) is bool  # of Annotated: what is annotated
 
 
 def validated(decode: Callable[[Any], Any], data: Any) -> Any:

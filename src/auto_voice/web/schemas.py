@@ -1,11 +1,15 @@
 """What requests and answers look like: validated, and described in /openapi.json, from here."""
 
-from typing import Dict, List, Literal, Optional, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 import msgspec
 from typing_extensions import Annotated
 
-from auto_voice.engines.engine import Voice
+from auto_voice.voices.catalogue import ListedVoice
+
+_CHANGES_NOTHING: Tuple[object, ...] = (None, False, "", "none", [], {})
+_NOT_YET = ("ssml", "timestamps", "lexicon")
+"""Fields of a request whose any other value is refused."""
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -50,6 +54,23 @@ class SpeechBody(msgspec.Struct):
             description="Hertz. Without it: 24000 for pcm, what suits voice and format else."
         ),
     ] = None
+    ssml: Annotated[
+        Any, msgspec.Meta(description="Whether `input` is SSML. Not yet: `true` is refused.")
+    ] = None
+    timestamps: Annotated[
+        Any, msgspec.Meta(description="Times of words. Not yet: all but `none` is refused.")
+    ] = None
+    lexicon: Annotated[
+        Any, msgspec.Meta(description="How words are pronounced. Not yet: any is refused.")
+    ] = None
+
+    @property
+    def unsupported(self) -> Optional[str]:
+        """A field that asks for something which would be left undone; None if there is none."""
+        for name in _NOT_YET:
+            if getattr(self, name) not in _CHANGES_NOTHING:
+                return name
+        return None
 
     @property
     def voice_name(self) -> Optional[str]:
@@ -68,7 +89,7 @@ class VoicesQuery(msgspec.Struct):
     engine: Optional[Annotated[str, msgspec.Meta(max_length=50)]] = None
     q: Annotated[
         Optional[Annotated[str, msgspec.Meta(max_length=100)]],
-        msgspec.Meta(description="Part of an id or a name."),
+        msgspec.Meta(description="Part of an id, a name or an alias."),
     ] = None
     variants: Annotated[
         bool, msgspec.Meta(description="Also list each voice's variants (`en-us+f3`).")
@@ -78,7 +99,7 @@ class VoicesQuery(msgspec.Struct):
 class VoiceList(msgspec.Struct):
     """The voices that pass the filters."""
 
-    voices: List[Voice]
+    voices: List[ListedVoice]
 
 
 class Model(msgspec.Struct):

@@ -134,6 +134,19 @@ def test_any_name_is_a_voice_or_a_short_clean_refusal(name):
         assert error.message.isprintable()
 
 
+def test_a_voice_tells_its_aliases():
+    """Each its own: what stands for a variant is no name of the voice, nor the other way round."""
+    names = {"alloy": "en-us", "Nova": "EN-US+F2", "at_home": "en_us", "say": "de", "lost": "xx"}
+    catalogue = Catalogue([SMALL, OTHER], names)
+    assert catalogue.find("en-us").aliases == ("alloy", "at_home")
+    assert catalogue.find("At_Home").aliases == catalogue.find("at-home").aliases
+    assert catalogue.find("alloy+f2").aliases == ("Nova",)
+    assert catalogue.find("en-gb").aliases == ()
+    listed = {each.id: each.aliases for each in catalogue.list(variants=True)}
+    assert {name for aliases in listed.values() for name in aliases} == set(names) - {"lost"}
+    assert listed["en-us+f2"] == ("Nova",)
+
+
 class TestList:
     """Filters leave what passes all of them."""
 
@@ -149,6 +162,7 @@ class TestList:
             ({"engine": "other"}, ["fr"]),
             ({"engine": "nobody"}, []),
             ({"query": "america"}, ["en-us"]),
+            ({"query": "ALLO"}, ["en-us"]),
             ({"query": "EN-"}, ["en-us", "en-gb", "fr"][:2]),
             ({"language": "en", "gender": "male"}, ["en-us"]),
             ({"language": "en", "query": "German"}, []),
@@ -166,6 +180,7 @@ class TestList:
         found = [each.id for each in catalogue.list(variants=True, gender="female", language="en")]
         assert found == ["en-us+f2", "en-gb", "en-gb+f2", "en-gb+plain"]
         assert [each.id for each in catalogue.list(variants=True, query="de+f2")] == ["de+f2"]
+        assert [each.id for each in catalogue.list(variants=True, query="nova")] == ["en-us+f2"]
 
     def test_everything_listed_can_be_found(self, catalogue):
         for each in catalogue.list(variants=True):

@@ -183,6 +183,9 @@ BAD_BODIES: Dict[str, Bad] = {
     "a format that is a path": Bad(_with(response_format="../mp3")),
     "a long format": Bad(_with(response_format="mp3" * 10_000)),
     "another way to stream": Bad(_with(stream_format="websocket")),
+    "markup that is not understood": Bad(_with(ssml=True)),
+    "times that are not told": Bad(_with(timestamps="word")),
+    "a lexicon that is not looked at": Bad(_with(lexicon={"a": "b"})),
     "long instructions": Bad(_with(instructions="x" * 4097)),
     # --- the type of the body -----------------------------------------------------------------
     "as text": Bad(GOOD, "text/plain", (415,)),

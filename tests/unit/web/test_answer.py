@@ -96,19 +96,22 @@ def test_events_carry_the_audio_and_end_with_the_usage():
 
 
 def test_an_error_is_the_last_event():
-    made, _ = answer(b"one", EngineCrashed("it crashed"), events=True)
+    made, facts = answer(b"one", EngineCrashed("it crashed"), events=True)
     delta, error = parsed(Events(made, 7))
     assert delta["type"] == "speech.audio.delta"
     assert error["type"] == "error"
     assert (error["error"]["code"], error["error"]["message"]) == ("engine_crashed", "it crashed")
+    assert facts["error"] == "engine_crashed"
 
 
 def test_nobody_is_sent_an_event_about_having_left():
-    made, _ = answer(b"one", Cancelled("gone"), events=True)
+    """The WSGI server takes it as a client's going, which is no error of ours."""
+    made, facts = answer(b"one", Cancelled("gone"), events=True)
     events = Events(made, 7)
     next(events)
-    with pytest.raises((Cancelled, BrokenPipeError)):
+    with pytest.raises(BrokenPipeError):
         next(events)
+    assert facts["error"] == "client_closed_request"
 
 
 def test_closing_events_frees_the_place():
