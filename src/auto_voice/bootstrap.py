@@ -2,16 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Dict, Optional
 
 from auto_voice.audio.encoders import available
 from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
 from auto_voice.engines.pool import Listener, WorkerPool
-from auto_voice.errors import SettingsError
+from auto_voice.errors import MissingDependency, SettingsError
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
+from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings
 from auto_voice.synthesis.cache import AudioCache, DiskStore, MemoryStore
 from auto_voice.synthesis.scheduler import FairScheduler
@@ -63,9 +64,10 @@ def check(settings: Settings) -> None:
     """Find out, before anything is started, what `build` would refuse.
 
     Raises:
-        SettingsError: the cache's folder cannot be used.
+        SettingsError: the cache's folder cannot be used, or Redis without its package.
     """
     _cache(settings, Metrics(settings.engine))
+    _backends(settings)
 
 
 def build(settings: Settings) -> Service:
@@ -95,6 +97,7 @@ def build(settings: Settings) -> Service:
         load_error=lambda: pool.load_error,
         is_draining=lambda: scheduler.draining,
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
+        backends=_backends(settings),
     )
     metrics.synthesis.watch(
         waiting=lambda: scheduler.waiting,
@@ -117,6 +120,15 @@ def build(settings: Settings) -> Service:
         metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
     pool.start()
     return Service(settings, synthesizer, metrics, health)
+
+
+def _backends(settings: Settings) -> Dict[str, Callable[[], Optional[str]]]:
+    if not settings.redis_url:
+        return {}
+    try:
+        return {"redis": RedisCheck(settings.redis_url).fault}
+    except (MissingDependency, ValueError) as error:
+        raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
 
 
 def _cache(settings: Settings, metrics: Metrics) -> Optional[AudioCache]:

@@ -15,8 +15,9 @@ from auto_voice import __version__
 from auto_voice.audio.encoders import available
 from auto_voice.bootstrap import build
 from auto_voice.engines import ENGINES
-from auto_voice.errors import AutoVoiceError
+from auto_voice.errors import AutoVoiceError, MissingDependency
 from auto_voice.monitoring.nvml import Gpu, Reader, Sample
+from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
@@ -69,7 +70,7 @@ def examined(settings: Settings) -> Iterator[Finding]:
 def _engine(settings: Settings, name: str) -> Finding:
     subject = f"engine {name}"
     trial = msgspec.structs.replace(
-        settings, engine=name, engine_workers=1, cache="off", cache_dir=""
+        settings, engine=name, engine_workers=1, cache="off", cache_dir="", redis_url=""
     )
     began = time.monotonic()
     service = build(trial)
@@ -117,15 +118,11 @@ def _redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding(NOTE, "Redis", "not configured, not needed")
     try:
-        import redis
-    except ImportError:
-        return Finding(FAIL, "Redis", "needs a package: pip install 'autovoice[redis]'")
-    try:
-        client = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
-        version = client.info("server")["redis_version"]
-    except (redis.RedisError, ValueError) as error:
+        check = RedisCheck(settings.redis_url)
+    except (MissingDependency, ValueError) as error:
         return Finding(FAIL, "Redis", str(error))
-    return Finding(OK, "Redis", f"answers, version {version}")
+    fault = check.fault()
+    return Finding(FAIL if fault else OK, "Redis", fault or f"answers, version {check.version()}")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -147,7 +147,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     redis_url: Annotated[
-        str, _text("Redis, such as `redis://localhost:6379/0`; checked by `autovoice doctor`.")
+        str,
+        _text(
+            "Redis, such as `redis://localhost:6379/0`: servers that share it share rate limits; "
+            "while it does not answer, a server is not ready."
+        ),
     ] = ""
 
     def __repr__(self) -> str:

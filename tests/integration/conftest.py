@@ -5,6 +5,7 @@ settings, or wants to stop or harm its server, starts its own with `start`.
 """
 
 import os
+import socket
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -35,6 +36,15 @@ def _starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts a server with the given settings: `start(engine="stub", cache="off")`."""
     yield from _starting(tmp_path_factory)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="module")

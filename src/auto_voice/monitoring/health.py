@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from auto_voice import __version__
 
@@ -22,6 +22,8 @@ class Health:
         load_error: why the engine could not be loaded, if that is known.
         is_draining: whether the server is stopping.
         is_full: whether a new request would be turned away.
+        backends: other servers that this one needs, by name, each with a function that
+            tells why it is of no use, or None.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Health:
         load_error: Callable[[], Optional[Exception]],
         is_draining: Callable[[], bool],
         is_full: Callable[[], bool],
+        backends: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
     ) -> None:
         self._engine = engine
         self._probe = probe
@@ -42,8 +45,16 @@ class Health:
         self._load_error = load_error
         self._is_draining = is_draining
         self._is_full = is_full
+        self._backends = dict(backends or {})
+        self._started = False
         self._probing = threading.Lock()
         self._engine_said: Optional[str] = "not looked at yet"
+
+    @property
+    def started(self) -> bool:
+        """Whether the server has been able to speak at some time since its start."""
+        self._started = self._started or self._ready_workers() > 0
+        return self._started
 
     def reasons(self) -> List[str]:
         """Why the server is not ready; empty if it is."""
@@ -66,6 +77,7 @@ class Health:
             _check("draining", "the server is stopping" if self._is_draining() else None),
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
+            *(_check(name, fault()) for name, fault in self._backends.items()),
         ]
 
     def last(self) -> List[Tuple[str, bool]]:

@@ -130,6 +130,14 @@ class API:
             ),
             Endpoint(
                 "GET",
+                "/health/startup",
+                self.startup,
+                "Whether the server has been ready at some time since its start",
+                {200: ReadyBody, 503: ReadyBody},
+                public=True,
+            ),
+            Endpoint(
+                "GET",
                 "/health/ready",
                 self.ready,
                 "Whether requests should be sent here",
@@ -245,6 +253,12 @@ class API:
     def live(self, environ: Environ) -> Reply:
         """For restarting a process that is stuck."""
         return _json(LiveBody())
+
+    def startup(self, environ: Environ) -> Reply:
+        """For waiting before the other checks count."""
+        started = self._service.health.started
+        reasons = [] if started else self._service.health.reasons()
+        return _json(ReadyBody(started, reasons), 200 if started else 503)
 
     def ready(self, environ: Environ) -> Reply:
         """For load balancers and deploys."""

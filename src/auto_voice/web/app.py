@@ -36,7 +36,7 @@ def create_app(service: Service) -> Flask:
     public = {endpoint.path for endpoint in api.endpoints if endpoint.public}
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
-    gate = Gate(settings.keys(), settings.rate_limit, public, limited=SPEECH_PATH)
+    gate = Gate(settings.keys(), settings.rate_limit, public, SPEECH_PATH, settings.redis_url)
 
     @app.before_request
     def admit() -> None:

@@ -24,7 +24,7 @@ _random = random.Random().getrandbits  # nosec B311
 
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_QUIET = ("/health", "/health/live", "/health/ready", "/metrics")
+_QUIET = ("/health", "/health/live", "/health/ready", "/health/startup", "/metrics")
 """Asked every few seconds by machines; logged at DEBUG unless they fail."""
 
 
