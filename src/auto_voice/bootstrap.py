@@ -11,7 +11,8 @@ from auto_voice.errors import SettingsError
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import PREFIX, Settings
-from auto_voice.synthesis.cache import AudioCache, DiskStore, MemoryStore
+from auto_voice.synthesis.cache import AudioCache, MemoryStore
+from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import Synthesizer
 

@@ -13,7 +13,7 @@ from auto_voice import settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.job import Job
 from auto_voice.errors import SettingsError
-from auto_voice.synthesis.cache import DiskStore
+from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.synthesizer import SpeechRequest
 from tests.integration.pools import PYTHON, until
 from tests.unit.synthesis.service import expected_pcm
@@ -22,7 +22,8 @@ LIMIT = 200_000
 
 HAMMER = """
 import hashlib, pathlib, random, sys, time
-from auto_voice.synthesis.cache import DiskStore, Entry
+from auto_voice.synthesis.cache import Entry
+from auto_voice.synthesis.disk_store import DiskStore
 
 folder, limit, seed, count, size, kinds = sys.argv[1], *map(int, sys.argv[2:])
 chance = random.Random(seed)
