@@ -14,7 +14,8 @@ from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings
-from auto_voice.synthesis.cache import AudioCache, DiskStore, MemoryStore
+from auto_voice.synthesis.cache import AudioCache, MemoryStore
+from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
 from auto_voice.text.sentences import segments
