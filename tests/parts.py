@@ -24,6 +24,9 @@ class Part(NamedTuple):
 
 
 PARTS: Dict[str, Part] = {
+    "alertmanager": Part(("alertmanager", "prometheus-alertmanager"), "prometheus-alertmanager"),
+    "amtool": Part(("amtool",), "prometheus-alertmanager"),
+    "busybox": Part(("busybox",), "busybox"),
     "cc": Part(("cc",), "build-essential"),
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "curl": Part(("curl",), "curl"),
@@ -31,6 +34,8 @@ PARTS: Dict[str, Part] = {
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
     "nodejs": Part(("node", "nodejs"), "nodejs"),
+    "prometheus": Part(("prometheus",), "prometheus"),
+    "promtool": Part(("promtool",), "prometheus"),
     "redis-server": Part(("redis-server",), "redis-server"),
     "wrk": Part(("wrk",), "wrk"),
 }
