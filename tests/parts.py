@@ -33,10 +33,13 @@ PARTS: Dict[str, Part] = {
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
+    "jq": Part(("jq",), "jq"),
     "nodejs": Part(("node", "nodejs"), "nodejs"),
     "prometheus": Part(("prometheus",), "prometheus"),
     "promtool": Part(("promtool",), "prometheus"),
+    "ps": Part(("ps",), "procps"),
     "redis-server": Part(("redis-server",), "redis-server"),
+    "ss": Part(("ss",), "iproute2"),
     "wrk": Part(("wrk",), "wrk"),
 }
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from tests.integration.observing import Observed
 from tests.integration.serving import AUTOVOICE, Server
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -51,6 +52,14 @@ def free_port() -> int:
 def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """As `start`, for servers that the tests of a file share."""
     yield from _starting(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def observed() -> Iterator[Observed]:
+    """A server under a little load, and a Prometheus that watches it."""
+    made = Observed.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

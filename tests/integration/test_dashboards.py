@@ -1,20 +1,16 @@
 """Every panel shows something: a real server under load, a real Prometheus, every query."""
 
 import json
-import math
 import os
 import re
-import signal
-import subprocess
-import sys
-from typing import Any, Dict, Iterator, List, NamedTuple, Set
+from typing import Iterator, NamedTuple, Set
 
 import pytest
-import requests
 
 from tests.exported import TO_COME
 from tests.house.house import ROOT
-from tests.integration.serving import children, environment, is_running, until
+from tests.integration.observing import Observed
+from tests.integration.serving import children, is_running, until
 
 pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.slow]
 
@@ -26,50 +22,6 @@ EXCUSED = {
 }
 RATE_INTERVAL = "20s"
 """What Grafana would make of a scrape each second, and some more for busy machines."""
-
-
-class Observed(NamedTuple):
-    """`make observe`, running."""
-
-    process: "subprocess.Popen[str]"
-    urls: Dict[str, str]
-
-    def api(self, path: str, **parameters: str) -> Any:
-        """What Prometheus answers."""
-        url = f"{self.urls['Prometheus']}/api/v1/{path}"
-        answer = requests.get(url, params=parameters, timeout=30).json()
-        assert answer["status"] == "success", (parameters, answer)
-        return answer["data"]
-
-    def values(self, query: str) -> List[float]:
-        """The numbers that a query gives now; what is not a number is not among them."""
-        result = self.api("query", query=query)["result"]
-        found = [float(one["value"][1]) for one in result]
-        return [value for value in found if not math.isnan(value)]
-
-
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Observed]:
-    """The server has the stub engine, which can be made to fail."""
-    command = [sys.executable, str(ROOT / "scripts/observe.py"), "--interval", "1s"]
-    for option in ("--port", "--prometheus-port", "--alertmanager-port"):
-        command += [option, "0"]
-    env = environment({"engine": "stub", "engine_workers": 1})
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, universal_newlines=True)
-    assert process.stdout is not None
-    lines = iter(process.stdout.readline, "")
-    urls = {}
-    for line in lines:
-        found = re.match(r"(\w+) +(http://[\d.:]+)", line)
-        if found:
-            urls[found.group(1)] = found.group(2)
-        if line.startswith("Ctrl-C"):
-            break
-    assert {"AutoVoice", "Prometheus"} <= set(urls)
-    yield Observed(process, urls)
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
 
 
 class Panel(NamedTuple):
@@ -156,16 +108,11 @@ def test_the_load_is_of_all_kinds(observed):
     until(lambda: observed.values(query), "events were sent")
 
 
-def test_ctrl_c_ends_all_of_it(observed):
+def test_ctrl_c_ends_all_of_it():
     """Nothing is left running, and nothing is left behind."""
-    started = children(observed.process.pid)
+    observed = Observed.start()
+    started, folder = children(observed.process.pid), observed.folder()
     assert len(started) >= 2
-    (folder,) = {
-        found.group(1)
-        for command in started.values()
-        for found in re.finditer(r"--config.file=(\S*autovoice-observe-\w+)/prometheus", command)
-    }
-    observed.process.send_signal(signal.SIGINT)
-    assert observed.process.wait(timeout=60) == 0
+    assert observed.stop() == 0
     assert [pid for pid in started if is_running(pid)] == []
     assert not os.path.exists(folder)
