@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.observing import Observed
 from tests.integration.serving import AUTOVOICE, Server
+from tests.unit.monitoring.gpus import L4, Driver, compiled
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -55,9 +56,13 @@ def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
 
 
 @pytest.fixture(scope="module")
-def observed() -> Iterator[Observed]:
-    """A server under a little load, and a Prometheus that watches it."""
-    made = Observed.start()
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    """A server with a GPU, under a little load, and a Prometheus that watches it."""
+    folder = tmp_path_factory.mktemp("gpu")
+    driver = Driver(compiled(folder), folder)
+    driver.install()
+    driver.put({**L4, "process": ["1 1000000"]})
+    made = Observed.start(driver.environment)
     yield made
     made.stop()
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 import requests
 
@@ -20,12 +20,16 @@ class Observed(NamedTuple):
     urls: Dict[str, str]
 
     @classmethod
-    def start(cls) -> "Observed":
-        """On free ports, with the stub engine, which can be made to fail."""
+    def start(cls, variables: Mapping[str, str]) -> "Observed":
+        """On free ports, with the stub engine, which can be made to fail.
+
+        Args:
+            variables: of the environment, besides those that there are.
+        """
         command = [sys.executable, str(ROOT / "scripts/observe.py"), "--interval", "1s"]
         for option in ("--port", "--prometheus-port", "--alertmanager-port"):
             command += [option, "0"]
-        env = environment({"engine": "stub", "engine_workers": 1})
+        env = {**environment({"engine": "stub", "engine_workers": 1}), **variables}
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=env, universal_newlines=True
         )

@@ -1,4 +1,7 @@
-"""Every panel shows something: a real server under load, a real Prometheus, every query."""
+"""Every panel shows something: a real server under load, a real Prometheus, every query.
+
+Only the GPU is not real: its driver is the one of tests/unit/monitoring.
+"""
 
 import json
 import os
@@ -7,16 +10,14 @@ from typing import Iterator, NamedTuple, Set
 
 import pytest
 
-from tests.exported import TO_COME
 from tests.house.house import ROOT
 from tests.integration.observing import Observed
 from tests.integration.serving import children, is_running, until
 
-pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("prometheus", "cc"), pytest.mark.slow]
 
 EXCUSED = {
     # dashboard, row: why its panels may be empty here
-    ("autovoice-gpu", "Devices"): "there is no GPU",
     ("autovoice-http", "WebSocket"): "nobody connects",
     ("autovoice-jobs", "Jobs"): "there are none",
 }
@@ -39,9 +40,6 @@ class Panel(NamedTuple):
 
     def series(self) -> Set[str]:
         return set(re.findall(r"\bautovoice_\w+", self.expr))
-
-    def is_to_come(self) -> bool:
-        return any(re.sub("_(bucket|sum|count)$", "", name) in TO_COME for name in self.series())
 
 
 def panels() -> Iterator[Panel]:
@@ -85,15 +83,12 @@ def test_everything_is_scraped_and_every_rule_evaluated(observed):
 @pytest.mark.parametrize("panel", list(panels()), ids=lambda panel: f"{panel.uid}-{panel.title}")
 def test_every_panel_shows_something(observed, panel):
     """A number at least; the excused ones name series that are there all the same."""
-    if panel.is_to_come():
-        pytest.skip(f"not exported yet: {', '.join(sorted(panel.series()))}")
     if (panel.uid, panel.row) not in EXCUSED:
         until(lambda: observed.values(panel.query()), f"{panel.query()} gives a number", 60)
         return
     observed.api("query", query=panel.query())
-    if panel.uid != "autovoice-gpu":
-        for name in panel.series():
-            until(lambda: observed.values(f"count({name})"), f"{name} is there")
+    for name in panel.series():
+        until(lambda: observed.values(f"count({name})"), f"{name} is there")
 
 
 def test_the_load_is_of_all_kinds(observed):
@@ -110,7 +105,7 @@ def test_the_load_is_of_all_kinds(observed):
 
 def test_ctrl_c_ends_all_of_it():
     """Nothing is left running, and nothing is left behind."""
-    observed = Observed.start()
+    observed = Observed.start({})
     started, folder = children(observed.process.pid), observed.folder()
     assert len(started) >= 2
     assert observed.stop() == 0

@@ -18,7 +18,7 @@ def http_websocket() -> Dashboard:
                 [
                     graph(
                         "Requests by route",
-                        "A second. <unmatched> are paths that no endpoint has.",
+                        "A second. `<unmatched>` are paths that no endpoint has.",
                         "reqps",
                         [(rate("http_requests_total", "route"), "{{route}}")],
                         stacked=True,
@@ -81,7 +81,8 @@ def http_websocket() -> Dashboard:
                     ),
                     graph(
                         "Connections ended",
-                        "A second, by who or what ended them. error and overload raise an alert.",
+                        "A second, by who or what ended them. An alert fires at many `error` and "
+                        "`overload`.",
                         "ops",
                         [(rate("websocket_disconnects_total", "reason"), "{{reason}}")],
                         stacked=True,

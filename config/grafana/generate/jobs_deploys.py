@@ -85,7 +85,7 @@ def jobs_deploys() -> Dashboard:
                     ),
                     states(
                         "Health checks",
-                        "What /health says of each, as of the scrape.",
+                        "As of the last time that somebody asked /health or /health/ready.",
                         (of("health_check_status"), "{{check}} on {{instance}}"),
                         (("0", "fails", RED), ("1", "passes", GREEN)),
                     ),
@@ -145,8 +145,8 @@ def jobs_deploys() -> Dashboard:
                     ),
                     graph(
                         "Labels that did not fit",
-                        "Values a second that were counted as `other`, by series: somebody sends "
-                        "what nobody foresaw.",
+                        "Series a second that would have been too many for their family and were "
+                        "counted as `other`. It should always be 0.",
                         "ops",
                         [(rate("metrics_label_overflow_total", "metric"), "{{metric}}")],
                     ),

@@ -116,8 +116,8 @@ def overview() -> Dashboard:
                 [
                     graph(
                         "How requests for speech end",
-                        "A second. cancelled and invalid are the clients' doing; error, timeout, "
-                        "rejected and empty count against the objective.",
+                        "A second. `cancelled` and `invalid` are the clients' doing; `error`, "
+                        "`timeout`, `rejected` and `empty` count against the objective.",
                         "reqps",
                         [(rate("synthesis_requests_total", "outcome"), "{{outcome}}")],
                         stacked=True,
