@@ -68,6 +68,8 @@ def test_everything_is_scraped_and_every_rule_evaluated(observed):
         return {target["labels"]["job"] for target in active if target["health"] == "up"}
 
     until(lambda: up() == wanted, f"{wanted} are up")
+    told = observed.api("alertmanagers")["activeAlertmanagers"]
+    assert len(told) == len(wanted & {"alertmanager"})
 
     def health() -> Set[str]:
         groups = observed.api("rules")["groups"]
