@@ -11,7 +11,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts)
+CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts config)
 
 # Stamps: files that say what .venv holds, newer than the pyproject.toml it came from.
 VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
@@ -25,7 +25,7 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
-	format bench clean
+	format bench dashboards observe clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,12 @@ lint-imports:
 format: $(DEV) lint-tools ## format the code
 	$(BIN)/isort $(CODE)
 	$(BIN)/black $(CODE)
+
+dashboards: $(DEV) lint-tools ## write Grafana's dashboards anew: config/grafana/dashboards
+	$(PY) config/grafana/generate
+
+observe: $(DEV) ## start a server under a little load, and Prometheus to watch it
+	@exec $(PY) scripts/observe.py $(ARGS)
 
 bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
 	$(PY) benchmarks/run.py $(ARGS)

@@ -24,14 +24,22 @@ class Part(NamedTuple):
 
 
 PARTS: Dict[str, Part] = {
+    "alertmanager": Part(("alertmanager", "prometheus-alertmanager"), "prometheus-alertmanager"),
+    "amtool": Part(("amtool",), "prometheus-alertmanager"),
+    "busybox": Part(("busybox",), "busybox"),
     "cc": Part(("cc",), "build-essential"),
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "curl": Part(("curl",), "curl"),
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
+    "jq": Part(("jq",), "jq"),
     "nodejs": Part(("node", "nodejs"), "nodejs"),
+    "prometheus": Part(("prometheus",), "prometheus"),
+    "promtool": Part(("promtool",), "prometheus"),
+    "ps": Part(("ps",), "procps"),
     "redis-server": Part(("redis-server",), "redis-server"),
+    "ss": Part(("ss",), "iproute2"),
     "wrk": Part(("wrk",), "wrk"),
 }
 

@@ -10,7 +10,9 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from tests.integration.observing import Observed
 from tests.integration.serving import AUTOVOICE, Server
+from tests.unit.monitoring.gpus import L4, Driver, compiled
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -51,6 +53,18 @@ def free_port() -> int:
 def start_for_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """As `start`, for servers that the tests of a file share."""
     yield from _starting(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    """A server with a GPU, under a little load, and a Prometheus that watches it."""
+    folder = tmp_path_factory.mktemp("gpu")
+    driver = Driver(compiled(folder), folder)
+    driver.install()
+    driver.put({**L4, "process": ["1 1000000"]})
+    made = Observed.start(driver.environment)
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The documents say what the code does: their tables, their examples, their links."""
 
 import inspect
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 import pytest
+import yaml
 
 from auto_voice import errors
 from auto_voice.audio.formats import FORMATS
@@ -20,13 +22,14 @@ from auto_voice.monitoring import metrics
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
 from auto_voice.web.app import create_app
 from auto_voice.web.schemas import SpeechBody, VoicesQuery
+from tests.exported import Family, exported
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
 from tests.parts import PARTS
-from tests.unit.monitoring.test_metrics import watch
 
 API = "docs/api-documentation.md"
 CONFIGURATION = "docs/configuration.md"
+GUIDE = "docs/monitoring-guide.md"
 BASE = "http://localhost:5000"
 """What the documents call the server."""
 
@@ -228,57 +231,94 @@ def test_errors_are_listed_as_they_are():
     assert len(rows) == len(wanted)
 
 
-# --- metrics --------------------------------------------------------------------------------------
+# --- monitoring -----------------------------------------------------------------------------------
+
+VARIED = {"check", "code", "driver", "engine", "gpu", "method", "metric", "model", "python"}
+VARIED |= {"revision", "route", "slot", "uuid", "version"}
+"""Labels whose values are not the same on every server."""
 
 
-class Series(NamedTuple):
-    name: str
-    kind: str
-    labels: Tuple[str, ...]
+def own_families() -> Dict[str, Family]:
+    found = exported().families
+    return {name: family for name, family in found.items() if name.startswith("autovoice_")}
 
 
-@pytest.fixture(scope="module")
-def families() -> List[Any]:
-    """AutoVoice's own metric families, each with at least one sample."""
-    made = metrics.Metrics("stub")
-    made.http.begun()
-    made.http.done("GET", "/health", 200, 0.1)
-    watch(made)
-    return [one for one in made.registry.collect() if one.name.startswith("autovoice_")]
-
-
-def test_metrics_are_listed_as_they_are_exported(families):
+def test_metrics_are_listed_as_they_are_exported():
     """Name, type and labels of every series of AutoVoice's own, no more and no less."""
-    exported = set()
-    for family in families:
-        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
-        name = family.name + ("_total" if family.type == "counter" else "")
-        exported.add(Series(name, family.type, tuple(sorted(labels))))
-    rows = tables(API)["series type labels meaning"]
-    assert {Series(code(row[0]), row[1], tuple(codes(row[2]))) for row in rows} == exported
-    assert len(rows) == len(exported)
+    rows = tables(GUIDE)["series type labels meaning"]
+    listed = [(code(row[0]), Family(row[1], frozenset(codes(row[2])))) for row in rows]
+    assert dict(listed) == own_families()
+    assert len(rows) == len(own_families())
+    assert all(row[3] for row in rows)
 
 
-def test_values_of_labels_are_listed_as_they_are_exported(families):
+def test_values_of_labels_are_listed_as_they_are_exported():
     """Whoever writes an alert finds every value that a closed label can take."""
-    values: Dict[str, set] = {}
-    for family in families:
-        for sample in family.samples:
-            for label, value in sample.labels.items():
-                values.setdefault(label, set()).add(value)
-    rows = {code(row[0]): set(codes(row[1])) for row in tables(API)["label values"]}
-    for label in ("mode", "outcome", "transport", "result", "cache", "reason"):
-        assert rows[label] == values[label], label
-    assert metrics.UNMATCHED in rows["route"]
+    seen = {}
+    for name, family in own_families().items():
+        sample = exported().samples.get(name) or exported().samples.get(f"{name}_count", {})
+        for label in family.labels - VARIED:
+            seen[label, name] = sample[label]
+    listed = {}
+    for label, names, values in tables(GUIDE)["label of values"]:
+        for name in codes(names):
+            assert (code(label), name) not in listed, "listed twice"
+            listed[code(label), name] = set(codes(values))
+    assert listed == seen
+    assert f"`{metrics.UNMATCHED}`" in read(GUIDE)
 
 
-def test_every_series_a_document_names_exists(families):
+def test_every_series_a_document_names_exists():
     """No document sends an operator to a series that is not there."""
-    known = {sample.name for family in families for sample in family.samples}
-    known |= {family.name for family in families}
+    known = {*exported().families, *exported().samples}
     for path, text in documents():
         named = set(re.findall(r"`(autovoice_[a-z_]*[a-z])\b", text))
         assert named - known == set(), path
+
+
+def test_alerts_are_listed_as_they_are():
+    """Severity and patience of each, and a link to what to do."""
+    wanted = {}
+    for path in ROOT.glob("config/alerts/*.yml"):
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                link = f"[{rule['alert']}](runbook.md#{rule['alert'].lower()})"
+                wanted[link] = (rule["labels"]["severity"], rule.get("for", ""))
+    rows = tables(GUIDE)["alert severity fires when for"]
+    assert {row[0]: (row[1], row[3]) for row in rows} == wanted
+    assert len(rows) == len(wanted)
+
+
+def test_recorded_series_are_listed():
+    """Each kind of them, by one of its windows."""
+    rules = yaml.safe_load(read("config/rules/slis.yml"))
+    recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"]}
+    listed = {code(row[0]) for row in tables(GUIDE)["recorded is"]}
+    assert listed <= recorded
+    stems = {name.rpartition(":")[0] for name in recorded}
+    assert {name.rpartition(":")[0] for name in listed} == stems
+
+
+def test_panels_are_listed_as_they_are():
+    """What each shows, in the words that it has itself, in the order of the dashboards."""
+    found = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in ROOT.glob("config/grafana/dashboards/*.json")
+    ]
+    text = read(GUIDE)
+    found.sort(key=lambda board: text.index(f"`/d/{board['uid']}`"))
+    panels = [panel for board in found for panel in board["panels"] if panel["type"] != "row"]
+    wanted = [[panel["title"], panel["description"]] for panel in panels]
+    assert tables(GUIDE)["panel shows"] == wanted
+
+
+def test_what_tells_alertmanager_is_listed():
+    """Every variable that the script reads, and none that it does not."""
+    script = read("config/alertmanager.sh")
+    read_there = set(re.findall(r"ALERT_\$1_[A-Z]+|ALERT_SMTP_[A-Z]+", script))
+    both = {name.replace("$1", kind) for name in read_there for kind in ("PAGE", "TICKET")}
+    rows = tables(GUIDE)["variable is"]
+    assert {name for row in rows for name in codes(row[0])} == both
 
 
 # --- examples -------------------------------------------------------------------------------------
