@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Optional
 
 from auto_voice.monitoring.metrics import UNMATCHED, Metrics
 from auto_voice.utils.tracing_context import Context, current, received
+from auto_voice.web.request_span import RequestSpans
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -20,7 +21,7 @@ FACTS = "autovoice.facts"
 
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _QUIET = ("/health", "/health/live", "/health/ready", "/health/startup", "/metrics")
-"""Asked every few seconds by machines; logged at DEBUG unless they fail."""
+"""Asked every few seconds by machines; not traced, and logged at DEBUG unless they fail."""
 
 
 class Observed:
@@ -30,9 +31,16 @@ class Observed:
     only: while an answer waits to be sent on, its thread may serve another one.
     """
 
-    def __init__(self, app: "WSGIApplication", metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        metrics: Metrics,
+        spans: Optional[RequestSpans] = None,
+    ) -> None:
+        """``spans``: where requests are sent to a collector, who does so."""
         self._app = app
         self._metrics = metrics
+        self._spans = spans
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -44,6 +52,8 @@ class Observed:
             environ.get("HTTP_TRACEPARENT", ""),
             environ.get("HTTP_TRACESTATE", ""),
         )
+        if self._spans is not None and environ["PATH_INFO"] not in _QUIET:
+            context = self._spans.begin(context, environ)
         facts: Dict[str, Any] = {"route": UNMATCHED}
         environ[FACTS] = facts
         own = [("X-Request-ID", context.request_id), ("traceparent", context.traceparent)]
@@ -85,6 +95,8 @@ class Observed:
             }
             line.update(facts)
             log.log(level, "%s %s %d", method, route, status, extra={"facts": line})
+        if counted.context.span is not None and self._spans is not None:
+            self._spans.end(counted.context.span, environ, facts, status, counted.bytes)
 
 
 class _Counted:
