@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from auto_voice.audio.encoders import available
 from auto_voice.audio.pcm import silence
@@ -20,19 +20,32 @@ from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
 from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
+from auto_voice.utils.instrument import timed, traced
+
+if TYPE_CHECKING:
+    from auto_voice.monitoring.tracing import Tracing
 
 
 class Service:
     """A running AutoVoice, without any protocol around it."""
 
     def __init__(
-        self, settings: Settings, synthesizer: Synthesizer, metrics: Metrics, health: Health
+        self,
+        settings: Settings,
+        synthesizer: Synthesizer,
+        metrics: Metrics,
+        health: Health,
+        tracing: "Optional[Tracing]" = None,
     ) -> None:
         self.settings = settings
         self.synthesizer = synthesizer
         self.metrics = metrics
         self.health = health
+        self.tracing = tracing
+        """Where spans are sent to; None where tracing is off."""
 
+    @traced("warm-up")
+    @timed("warming up")
     def warm_up(self) -> None:
         """Load what the first requests would wait for: codecs, the resampler, sentence rules."""
         voice = self.synthesizer.catalogue.find(self.settings.default_voice)
@@ -48,6 +61,8 @@ class Service:
         """Stop at once."""
         self.synthesizer.scheduler.drain()
         self.synthesizer.pool.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 class _MetricsListener(Listener):
@@ -65,17 +80,19 @@ def check(settings: Settings) -> None:
     """Find out, before anything is started, what `build` would refuse.
 
     Raises:
-        SettingsError: the cache's folder cannot be used, or Redis without its package.
+        SettingsError: the cache's folder cannot be used, Redis or tracing without its packages.
     """
     _cache(settings, Metrics(settings.engine))
     _backends(settings)
+    if settings.tracing != "off":
+        tracing_module().check()
 
 
 def build(settings: Settings) -> Service:
     """Wire a service and start its engine's workers; does not wait for them.
 
     Raises:
-        SettingsError: the cache's folder cannot be used.
+        SettingsError: as `check`.
     """
     metrics = Metrics(
         settings.engine, revision=settings.revision, deployment_slot=settings.deployment_slot
@@ -119,8 +136,26 @@ def build(settings: Settings) -> Service:
     if settings.gpu_metrics != "off":
         wanted = settings.gpu_metrics == "on"
         metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
+    tracing = tracing_module().Tracing() if settings.tracing != "off" else None
     pool.start()
-    return Service(settings, synthesizer, metrics, health)
+    return Service(settings, synthesizer, metrics, health, tracing)
+
+
+def tracing_module() -> Any:
+    """The module that sends spans.
+
+    Raises:
+        SettingsError: its packages are not installed.
+    """
+    # Only here, and only where it is switched on: its packages are an extra, and not small.
+    try:
+        from auto_voice.monitoring import tracing
+    except ImportError as error:
+        raise SettingsError(
+            f"{PREFIX}TRACING=otlp needs packages that are not installed ({error}): "
+            "pip install 'autovoice[tracing]'"
+        ) from None
+    return tracing
 
 
 def _backends(settings: Settings) -> Dict[str, Callable[[], Optional[str]]]:

@@ -13,15 +13,16 @@ import msgspec
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import available
-from auto_voice.bootstrap import build
+from auto_voice.bootstrap import build, tracing_module
 from auto_voice.engines import ENGINES
-from auto_voice.errors import AutoVoiceError, MissingDependency
+from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
 from auto_voice.monitoring.nvml import Gpu, Reader, Sample
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
 _ENGINE_WAIT_S = 30.0
+_COLLECTOR_WAIT_S = 2.0
 _DRIVER_WAIT_S = 10.0
 _LITTLE_DISK_BYTES = 100 << 20
 
@@ -63,6 +64,7 @@ def examined(settings: Settings) -> Iterator[Finding]:
         yield Finding(FAIL if fault else OK, f"encoder {name}", fault or "works")
     yield from _gpus(settings)
     yield _redis(settings)
+    yield _collector(settings)
     yield _disk(settings)
     yield _port(settings)
 
@@ -70,7 +72,13 @@ def examined(settings: Settings) -> Iterator[Finding]:
 def _engine(settings: Settings, name: str) -> Finding:
     subject = f"engine {name}"
     trial = msgspec.structs.replace(
-        settings, engine=name, engine_workers=1, cache="off", cache_dir="", redis_url=""
+        settings,
+        engine=name,
+        engine_workers=1,
+        cache="off",
+        cache_dir="",
+        redis_url="",
+        tracing="off",
     )
     began = time.monotonic()
     service = build(trial)
@@ -123,6 +131,23 @@ def _redis(settings: Settings) -> Finding:
         return Finding(FAIL, "Redis", str(error))
     fault = check.fault()
     return Finding(FAIL if fault else OK, "Redis", fault or f"answers, version {check.version()}")
+
+
+def _collector(settings: Settings) -> Finding:
+    subject = "collector"
+    if settings.tracing == "off":
+        return Finding(NOTE, subject, "traces are off, not needed")
+    try:
+        tracing = tracing_module()
+        tracing.check()
+    except SettingsError as error:
+        return Finding(FAIL, subject, error.message)
+    host, port = tracing.address()
+    try:
+        socket.create_connection((host, port), _COLLECTOR_WAIT_S).close()
+    except OSError as error:  # no request suffers from that
+        return Finding(NOTE, subject, f"{host} does not answer on port {port}: {error}")
+    return Finding(OK, subject, f"{host} takes connections on port {port}")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -146,6 +146,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "none, `off` does not look."
         ),
     ] = "auto"
+    tracing: Annotated[
+        Literal["off", "otlp"],
+        _text(
+            "`otlp` sends spans of requests to an OpenTelemetry collector; "
+            "OpenTelemetry's own `OTEL_` variables say where and which."
+        ),
+    ] = "off"
     redis_url: Annotated[
         str,
         _text(

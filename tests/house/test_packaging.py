@@ -41,6 +41,13 @@ def test_requirements_have_lower_bounds_that_can_be_tested():
         assert re.fullmatch(r"[\w.-]+>=[\d.]+", requirement), requirement
 
 
+def test_each_extra_is_tested():
+    """The tests' packages bring every extra, so that none of its tests is skipped in CI."""
+    tests = by_name(pyproject()["dependency-groups"]["test"])
+    for name, extra in PROJECT["optional-dependencies"].items():
+        assert {key: tests.get(key) for key in by_name(extra)} == by_name(extra), name
+
+
 def test_classifiers_begin_with_the_python_that_is_required():
     """No Python is promised that pip would refuse, and none is left out in between."""
     names = pythons_of_the_classifiers()

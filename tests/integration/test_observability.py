@@ -1,16 +1,18 @@
 """What an operator sees: one honest line for each request, and metrics that add up."""
 
+import contextlib
 import random
 import re
 import string
 
 import pytest
+import requests
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.serving import SENTENCE, SPEECH, TEXT, metric_sum, speech_body
+from tests.integration.serving import SENTENCE, SPEECH, TEXT, metric_sum, speech_body, until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SECRET = "Xylophonic quizzes jolt"
@@ -71,6 +73,25 @@ def test_every_answer_has_one_line(stub, method, path, status, error):
     stub.request(method, path, headers={"X-Request-ID": identity})
     line = stub.access_line(identity)
     assert (line["method"], line["status"], line.get("error")) == (method, status, error)
+
+
+@pytest.mark.parametrize("text", ["Please CRASH.", "One. Please CRASH. Three."])
+def test_every_line_about_a_request_has_its_ids(start, text):
+    """Also those that are written by the thread that looks after the engine's process."""
+    server = start(engine="stub", engine_workers=1, cache="off")
+    headers = {"X-Request-ID": "crashed", "traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}
+    with contextlib.suppress(requests.RequestException):  # the stream breaks off
+        server.speak(text, headers=headers)
+    server.access_line("crashed")
+    until(lambda: len(engine_ends(server)) == 2, "both tries are in the log")
+    for line in engine_ends(server):
+        assert (line["request_id"], line["trace_id"]) == ("crashed", "a" * 32)
+    server.speak("Hello.", headers={"X-Request-ID": "another"})
+    assert server.access_line("another")["trace_id"] != "a" * 32
+
+
+def engine_ends(server):
+    return [line for line in server.log() if line["message"].startswith("engine worker ended")]
 
 
 def test_probes_and_scrapes_are_not_in_the_log(stub):

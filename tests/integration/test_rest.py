@@ -377,13 +377,20 @@ def test_speed_changes_the_pace(server):
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+def assert_continues(traceparent):
+    """It is in the same trace, and a span of the server's own."""
+    version, trace_id, span_id, flags = traceparent.split("-")
+    assert (version, trace_id, flags) == ("00", TRACE.split("-")[1], "01")
+    assert re.fullmatch("[0-9a-f]{16}", span_id) and span_id != TRACE.split("-")[2]
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/nothing", "/health/live"])
 def test_ids_come_back(server, path):
     """A client finds its request in our log by the id it gave."""
     headers = {"X-Request-ID": "mine-1234", "traceparent": TRACE}
     answer = server.get(path, headers=headers)
     assert answer.headers["X-Request-ID"] == "mine-1234"
-    assert answer.headers["traceparent"] == TRACE
+    assert_continues(answer.headers["traceparent"])
 
 
 def test_speech_carries_its_ids(server):
@@ -391,13 +398,14 @@ def test_speech_carries_its_ids(server):
     for text in (SENTENCE, TEXT, ""):
         answer = server.speak(text, headers=headers)
         assert answer.headers["X-Request-ID"] == "mine-5678"
-        assert answer.headers["traceparent"] == TRACE
+        assert_continues(answer.headers["traceparent"])
 
 
 def test_a_request_without_an_id_gets_one(server):
     given = {server.get("/v1/models").headers["X-Request-ID"] for _ in range(20)}
     assert len(given) == 20
-    assert "traceparent" not in server.get("/v1/models").headers
+    traces = {server.get("/v1/models").headers["traceparent"].split("-")[1] for _ in range(20)}
+    assert len(traces) == 20
 
 
 @pytest.mark.parametrize("bad", ["a b", "x" * 129, '"quoted"', "tab\there", "<b>", "{}", "\xe9"])
@@ -408,8 +416,10 @@ def test_an_id_that_could_forge_a_line_is_replaced(server, bad):
 
 
 @pytest.mark.parametrize("bad", ["00-xyz-1-01", TRACE.upper(), TRACE + "-00", "00"])
-def test_a_traceparent_that_is_none_is_not_echoed(server, bad):
-    assert "traceparent" not in server.get("/v1/models", headers={"traceparent": bad}).headers
+def test_a_traceparent_that_is_none_begins_a_new_trace(server, bad):
+    answer = server.get("/v1/models", headers={"traceparent": bad})
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-02", answer.headers["traceparent"])
+    assert TRACE.split("-")[1] not in answer.headers["traceparent"]
 
 
 def test_head_answers_as_get_without_the_body(server):

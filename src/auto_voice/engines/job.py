@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextvars import copy_context
 from typing import Callable, Iterator, List, Optional, Protocol, Tuple, Union
 
 from auto_voice.engines.engine import Utterance, Word
@@ -49,6 +50,8 @@ class Job:
         """``start_by`` and ``end_by``: deadlines on time.monotonic()'s clock."""
         self.utterance = utterance
         self.direct = direct
+        self.context = copy_context()
+        """Whom the job is for; to be copied by each thread that runs in it."""
         self.attempts = 0
         self.cancelled = False
         self.words: List[Word] = []

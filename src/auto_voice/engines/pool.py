@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+from contextvars import copy_context
 from typing import List, Optional, Protocol, Union
 
 from auto_voice.engines.engine import Description, Utterance
@@ -225,7 +226,8 @@ class Slot:
                 continue
             if isinstance(job, WorkerDied):
                 raise job
-            self._serve(job, lambda: False)
+            # What is logged of a job is logged of its request.
+            job.context.copy().run(self._serve, job, lambda: False)
             pool.dispatcher.offer(self)
 
     def _serve(self, job: Job, is_gone: IsGone) -> None:
@@ -245,6 +247,8 @@ class Slot:
             self.ready = False
             if isinstance(death, WorkerGone):
                 job.attempts -= 1  # it had died before: no fault of this text
+            else:
+                death.context = job.context.copy()
             if pool.closing.is_set():
                 job.fail(EngineUnavailable("The server is stopping.", retry_after_s=5))
             elif job.cancelled:
@@ -293,5 +297,7 @@ class Slot:
         else:
             reason = "load"
         pid = self.process.pid if self.process is not None else None
-        log.warning("engine worker ended: %s", error, extra={"reason": reason, "worker_pid": pid})
+        extra = {"reason": reason, "worker_pid": pid}
+        context = getattr(error, "context", None) or copy_context()
+        context.run(log.warning, "engine worker ended: %s", error, extra=extra)
         self._pool.listener.worker_died(reason)

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess  # nosec B404: starts our own interpreter, no shell
 import sys
+from contextvars import Context
 from pathlib import Path
 from typing import Callable, Optional, Tuple
 
@@ -24,6 +25,9 @@ _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
 class WorkerDied(Exception):
     """The worker process ended, or had to be ended."""
+
+    context: Optional[Context] = None
+    """Of the job that it was busy with, if it was."""
 
 
 class WorkerGone(WorkerDied):

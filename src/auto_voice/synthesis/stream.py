@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
-from typing import Callable, Deque, Generator, Iterator, Optional, Tuple
+from typing import Callable, Deque, Generator, Iterator, Optional, Tuple, Union
 
+from auto_voice.audio.encoder import Encoder
 from auto_voice.audio.encoders import encoder
 from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
@@ -14,6 +16,7 @@ from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded
 from auto_voice.synthesis.playback import Playback
 from auto_voice.synthesis.scheduler import FairScheduler, Ticket
+from auto_voice.synthesis.spans import SpeechSpans, TimedEncoder
 from auto_voice.text.sentences import Segment
 
 LOOKAHEAD = 2
@@ -35,6 +38,7 @@ class Stats:
         "sentences",
         "characters",
         "playback",
+        "spans",
     )
 
     def __init__(self) -> None:
@@ -52,6 +56,8 @@ class Stats:
         self.characters = 0
         """Characters of the text that have been spoken."""
         self.playback = Playback()
+        self.spans: Optional[SpeechSpans] = None
+        """Where the request's trace is sent to a collector."""
 
 
 class SpeechStream:
@@ -89,7 +95,7 @@ class SpeechStream:
             AutoVoiceError: instead of the piece.
         """
         pcm = b"".join(self._samples(direct=True))
-        out = encoder(self._format, self._rate, total_samples=len(pcm) // 2)
+        out = self._encoder(total_samples=len(pcm) // 2)
         try:
             data = out.encode(pcm) + out.finish()
         finally:
@@ -103,7 +109,7 @@ class SpeechStream:
         Raises:
             AutoVoiceError: before the first piece or in the middle.
         """
-        out = encoder(self._format, self._rate)
+        out = self._encoder()
         samples = self._samples()
         try:
             asked = self._stats.began
@@ -123,6 +129,11 @@ class SpeechStream:
         finally:
             samples.close()
             out.close()
+
+    def _encoder(self, total_samples: Optional[int] = None) -> Union[Encoder, TimedEncoder]:
+        out = encoder(self._format, self._rate, total_samples=total_samples)
+        spans = self._stats.spans
+        return out if spans is None else spans.timed(out, self._format)
 
     def _samples(self, direct: bool = False) -> Generator[bytes, None, None]:
         """PCM at the answer's sample rate."""
@@ -163,6 +174,8 @@ class SpeechStream:
             stats.audio_s = total / 2 / self._rate
             for job, _ in pending:
                 job.cancel()
+            if stats.spans is not None:
+                stats.spans.left([job for job, _ in pending], sys.exc_info()[1])
             self._scheduler.leave()
 
     def _submit(self, ticket: Ticket, text: str, continues: bool, direct: bool) -> Job:
@@ -177,3 +190,5 @@ class SpeechStream:
         if not self._stats.compute_s:
             self._stats.queue_wait_s = job.started - job.submitted
         self._stats.compute_s += job.compute_s
+        if self._stats.spans is not None:
+            self._stats.spans.spoken(job)

@@ -21,8 +21,10 @@ from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
 from auto_voice.synthesis.flight import Flights
 from auto_voice.synthesis.scheduler import FairScheduler
+from auto_voice.synthesis.spans import SpeechSpans
 from auto_voice.synthesis.stream import SpeechStream, Stats
 from auto_voice.text.sentences import Segment, segments
+from auto_voice.utils.tracing_context import current
 from auto_voice.voices.catalogue import Catalogue
 
 MAX_SENTENCE_CHARS = 400
@@ -164,6 +166,9 @@ class Synthesizer:
             AutoVoiceError: whatever is wrong, before anything is sent.
         """
         stats = Stats()
+        served = current.get()
+        if served is not None and served.span is not None:
+            stats.spans = SpeechSpans(served.span, self.pool.engine_name)
         try:
             speech = self._begin(request, stats, is_gone)
             first = next(speech, b"")
@@ -173,6 +178,8 @@ class Synthesizer:
         except Exception:
             self._metrics.synthesis.refused("error")
             raise
+        if stats.spans is not None and speech.made.spans is not None:
+            stats.spans.joined(speech.made.spans)
         speech._pieces = _Primed(first, speech._pieces)
         speech._on_close = lambda done: self._account(done, request, transport)
         return speech

@@ -2,8 +2,8 @@
 
 A record's extras become fields of its line; `extra={"facts": {...}}` hands many
 over as they are, without logging's own look at each. `setup_logging` is called
-once, first thing in a process. Values that belong to the request being served
-(its id) are put on every line by `request_id`.
+once, first thing in a process. What belongs to the request being served (its id,
+its trace) is put on every line, from `tracing_context.current`.
 """
 
 import json
@@ -11,15 +11,12 @@ import logging
 import os
 import sys
 import time
-from contextvars import ContextVar
 from typing import Any, Dict, Optional
 
 import msgspec
 
 from auto_voice.settings import Settings
-
-request_id: "ContextVar[str]" = ContextVar("request_id", default="")
-"""The id of the request that this thread serves, or an empty string."""
+from auto_voice.utils.tracing_context import current
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))}
@@ -49,9 +46,9 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        identity = request_id.get()
-        if identity:
-            entry["request_id"] = identity
+        served = current.get()
+        if served is not None:
+            entry.update(served.log_fields())
         entry.update(_extra(record))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
@@ -75,9 +72,9 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = dict(_extra(record))
-        identity = request_id.get()
-        if identity:
-            extra["request_id"] = identity
+        served = current.get()
+        if served is not None:
+            extra.update(served.log_fields())
         parts = [record.getMessage(), *(f"{key}={value}" for key, value in extra.items())]
         text = " ".join(parts).translate(_CONTROL)
         level = f"{record.levelname:<7}"

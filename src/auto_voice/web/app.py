@@ -20,6 +20,7 @@ from auto_voice.web.endpoint import SPEECH_PATH
 from auto_voice.web.incoming import BODY_READ
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
+from auto_voice.web.request_span import RequestSpans
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -71,7 +72,8 @@ def create_app(service: Service) -> Flask:
             endpoint.path, endpoint.name, view(endpoint.function), methods=[endpoint.method]
         )
     lane = _SpeechLane(app.wsgi_app, api, gate)
-    app.wsgi_app = Observed(lane, service.metrics)  # type: ignore[method-assign]
+    spans = RequestSpans(service.tracing) if service.tracing is not None else None
+    app.wsgi_app = Observed(lane, service.metrics, spans)  # type: ignore[method-assign]
     return app
 
 

@@ -1,15 +1,15 @@
-"""Around every request: its id, its one log line, its metrics."""
+"""Around every request: its id, its place in a trace, its one log line, its metrics."""
 
 from __future__ import annotations
 
 import logging
-import random
 import re
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Optional
 
 from auto_voice.monitoring.metrics import UNMATCHED, Metrics
-from auto_voice.utils.logging_config import request_id
+from auto_voice.utils.tracing_context import Context, current, received
+from auto_voice.web.request_span import RequestSpans
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -19,36 +19,44 @@ log = logging.getLogger("auto_voice.access")
 FACTS = "autovoice.facts"
 """The WSGI environment's key for what the log line shall say; ``route`` is for the metrics, too."""
 
-# Unique, not secret; and unlike os.urandom it is no system call.
-_random = random.Random().getrandbits  # nosec B311
-
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _QUIET = ("/health", "/health/live", "/health/ready", "/health/startup", "/metrics")
-"""Asked every few seconds by machines; logged at DEBUG unless they fail."""
+"""Asked every few seconds by machines; not traced, and logged at DEBUG unless they fail."""
 
 
 class Observed:
-    """WSGI middleware; counts a request until its last byte is sent."""
+    """WSGI middleware; counts a request until its last byte is sent.
 
-    def __init__(self, app: "WSGIApplication", metrics: Metrics) -> None:
+    Code runs in the request's context whenever it runs for the request, and then
+    only: while an answer waits to be sent on, its thread may serve another one.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        metrics: Metrics,
+        spans: Optional[RequestSpans] = None,
+    ) -> None:
+        """``spans``: where requests are sent to a collector, who does so."""
         self._app = app
         self._metrics = metrics
+        self._spans = spans
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         began = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        identity = given if _ID.fullmatch(given) else f"{_random(64):016x}"
-        request_id.set(identity)
-        environ["autovoice.request_id"] = identity
+        context = received(
+            given if _ID.fullmatch(given) else "",
+            environ.get("HTTP_TRACEPARENT", ""),
+            environ.get("HTTP_TRACESTATE", ""),
+        )
+        if self._spans is not None and environ["PATH_INFO"] not in _QUIET:
+            context = self._spans.begin(context, environ)
         facts: Dict[str, Any] = {"route": UNMATCHED}
         environ[FACTS] = facts
-        own = [("X-Request-ID", identity)]
-        parent = environ.get("HTTP_TRACEPARENT", "")
-        if _TRACEPARENT.fullmatch(parent):
-            own.append(("traceparent", parent))
+        own = [("X-Request-ID", context.request_id), ("traceparent", context.traceparent)]
         status = [500]
 
         def start(line: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
@@ -58,12 +66,15 @@ class Observed:
             return start_response(line, headers + own)
 
         self._metrics.http.begun()
-        counted = _Counted(self, environ, facts, status, began)
+        counted = _Counted(self, environ, facts, status, began, context)
+        token = current.set(context)
         try:
             counted.body = self._app(environ, start)
         except BaseException:
             counted.close()
             raise
+        finally:
+            current.reset(token)
         return counted
 
     def done(self, counted: "_Counted") -> None:
@@ -84,7 +95,8 @@ class Observed:
             }
             line.update(facts)
             log.log(level, "%s %s %d", method, route, status, extra={"facts": line})
-        request_id.set("")
+        if counted.context.span is not None and self._spans is not None:
+            self._spans.end(counted.context.span, environ, facts, status, counted.bytes)
 
 
 class _Counted:
@@ -97,6 +109,7 @@ class _Counted:
         facts: Dict[str, Any],
         status: "list[int]",
         began: float,
+        context: Context,
     ) -> None:
         self.body: Iterable[bytes] = ()
         self.bytes = 0
@@ -104,11 +117,20 @@ class _Counted:
         self.facts = facts
         self.status = status
         self.began = began
+        self.context = context
         self._observed = observed
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self.body:
+        pieces = iter(self.body)
+        while True:
+            token = current.set(self.context)
+            try:
+                piece = next(pieces, None)
+            finally:
+                current.reset(token)
+            if piece is None:
+                return
             self.bytes += len(piece)
             yield piece
 
@@ -116,9 +138,13 @@ class _Counted:
         if self._closed:
             return
         self._closed = True
+        token = current.set(self.context)
         try:
             close = getattr(self.body, "close", None)
             if close is not None:
                 close()
         finally:
-            self._observed.done(self)
+            try:
+                self._observed.done(self)
+            finally:
+                current.reset(token)

@@ -160,6 +160,8 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             service.drain()
             service.synthesizer.scheduler.wait_until_idle(service.settings.drain_s)
             super(SpeechWorker, self).handle_exit(sig, None)
+            if service.tracing is not None:
+                service.tracing.flush()  # streams that are cut off may leave no time for it later
 
         threading.Thread(target=drain, name="drain", daemon=True).start()
 

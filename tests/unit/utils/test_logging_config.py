@@ -18,9 +18,9 @@ from auto_voice.utils import logging_config
 from auto_voice.utils.logging_config import (
     ConsoleFormatter,
     JSONFormatter,
-    request_id,
     setup_logging,
 )
+from auto_voice.utils.tracing_context import Context, current
 
 # What some program or terminal takes for the end of a line, or for an order.
 BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -37,9 +37,9 @@ FORGED = "fine\n12:00:00 ERROR   the server is on fire"
 @pytest.fixture(autouse=True)
 def no_request():
     """Other tests of this process may have served one."""
-    token = request_id.set("")
+    token = current.set(None)
     yield
-    request_id.reset(token)
+    current.reset(token)
 
 
 def record(message="something", *args, level=logging.INFO, exc_info=None, **extra):
@@ -194,18 +194,19 @@ class TestRequestId:
 
     def within(self, identity, function):
         def run():
-            request_id.set(identity)
+            current.set(Context(request_id=identity, trace_id="0af7651916cd43dd"))
             return function()
 
         return contextvars.copy_context().run(run)
 
     def test_it_is_on_every_line_of_the_request(self):
-        assert self.within("abc", as_json)["request_id"] == "abc"
-        assert self.within("abc", as_text).endswith("request_id=abc")
+        entry = self.within("abc", as_json)
+        assert (entry["request_id"], entry["trace_id"]) == ("abc", "0af7651916cd43dd")
+        assert self.within("abc", as_text).endswith("request_id=abc trace_id=0af7651916cd43dd")
 
     def test_it_is_on_no_other_line(self):
         self.within("abc", as_json)
-        assert "request_id" not in as_json()
+        assert not {"request_id", "trace_id"} & set(as_json())
         assert "request_id" not in as_text()
 
     def test_threads_have_their_own(self):
@@ -213,7 +214,7 @@ class TestRequestId:
         found = {}
 
         def serve(number):
-            request_id.set(str(number))
+            current.set(Context(request_id=str(number)))
             ready.wait(30)
             found[number] = as_json()["request_id"]
 

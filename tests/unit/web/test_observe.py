@@ -1,11 +1,13 @@
-"""Around every request: its id, its one line, its metrics, whatever happens inside."""
+"""Around every request: its id, its trace, its one line, its metrics, whatever happens inside."""
 
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auto_voice.monitoring.metrics import Metrics
-from auto_voice.utils.logging_config import request_id
+from auto_voice.utils.tracing_context import current
 from auto_voice.web.observe import FACTS, Observed
 
 
@@ -44,6 +46,7 @@ def simple(environ, start_response):
 def test_an_answer_passes_through_with_its_id(metrics):
     body, headers = call(simple, metrics, HTTP_X_REQUEST_ID="given-1")
     assert body == b"onetwo"
+    assert headers.pop("traceparent")
     assert headers == {"Content-Type": "text/plain", "X-Request-ID": "given-1"}
 
 
@@ -61,17 +64,96 @@ def test_a_plain_id_is_kept(metrics, given):
     assert call(simple, metrics, HTTP_X_REQUEST_ID=given)[1]["X-Request-ID"] == given
 
 
-def test_log_lines_within_a_request_carry_its_id(metrics):
-    """And those after it do not."""
-    seen = []
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = "b7ad6b7169203331"
+
+
+def test_an_answer_says_where_in_its_callers_trace_it_was_made(metrics):
+    """The same trace, a span of ours."""
+    _, headers = call(simple, metrics, HTTP_TRACEPARENT=f"00-{TRACE}-{CALLER}-01")
+    version, trace_id, span_id, flags = headers["traceparent"].split("-")
+    assert (version, trace_id, flags) == ("00", TRACE, "01")
+    assert len(span_id) == 16 and span_id != CALLER
+
+
+@pytest.mark.parametrize("given_one", ["", f"00-{TRACE}-{CALLER}", "00-" + "0" * 32, "\x00"])
+def test_a_request_without_a_trace_gets_one(metrics, given_one):
+    _, headers = call(simple, metrics, HTTP_TRACEPARENT=given_one)
+    _, trace_id, span_id, flags = headers["traceparent"].split("-")
+    assert (len(trace_id), len(span_id), flags) == (32, 16, "02")
+    assert trace_id != TRACE
+
+
+def served():
+    """Whom code serves that runs here."""
+    context = current.get()
+    return context and context.request_id
+
+
+class Answer:
+    """A body that is made while it is sent, and notes whom it is made for."""
+
+    def __init__(self, seen):
+        self._seen = seen
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self._seen.append(served())
+        return b"piece"
+
+    def close(self):
+        self._seen.append(served())
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(["ask", "read", "close", "fail"])),
+        max_size=30,
+    )
+)
+def test_requests_that_take_turns_on_a_thread_do_not_see_each_other(steps):
+    """Whatever runs for a request runs in its context, and what runs for none in none."""
+    seen = {number: [] for number in range(3)}
+    bodies, readers = {}, {}
 
     def app(environ, start_response):
-        seen.append(request_id.get())
-        return simple(environ, start_response)
+        mine = seen[environ["number"]]
+        mine.append(served())
+        if environ["fails"]:
+            raise ZeroDivisionError
+        start_response("200 OK", [])
+        return Answer(mine)
 
-    call(app, metrics, HTTP_X_REQUEST_ID="inside")
-    assert seen == ["inside"]
-    assert request_id.get() == ""
+    observed = Observed(app, Metrics("stub"))
+    for number, step in steps:
+        if step in ("ask", "fail"):
+            asked = environ(HTTP_X_REQUEST_ID=str(number), number=number, fails=step == "fail")
+            try:
+                bodies[number] = observed(asked, lambda *arguments: None)
+                readers[number] = iter(bodies[number])
+            except ZeroDivisionError:
+                pass
+        elif number in bodies and step == "read":
+            assert next(readers[number]) == b"piece"
+        elif number in bodies:
+            readers.pop(number)
+            bodies.pop(number).close()
+        assert served() is None
+    for number, identities in seen.items():
+        assert set(identities) <= {str(number)}
+
+
+def test_the_line_of_a_request_is_logged_in_its_context(metrics, caplog):
+    """Also if another one has been served in between."""
+    told = []
+    caplog.handler.addFilter(lambda record: told.append((served(), record.name)) or True)
+    with caplog.at_level(logging.INFO):
+        first = Observed(simple, metrics)(environ(HTTP_X_REQUEST_ID="1"), lambda *rest: None)
+        call(simple, metrics, HTTP_X_REQUEST_ID="2")
+        first.close()
+    assert told == [("2", "auto_voice.access"), ("1", "auto_voice.access")]
 
 
 def lines(caplog):
