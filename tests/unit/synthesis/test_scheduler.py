@@ -143,8 +143,6 @@ def test_one_sentence_is_next_however_many_long_texts_are_being_read(
     scheduler, worker, lengths, others, served_before
 ):
     """It waits for the sentence that is being spoken, and for no other, be they in step or not."""
-    if len(lengths) > 1 and others > 1 and not served_before:
-        pytest.skip("all have just begun, and those with short beginnings go on by right")
     server = Server(scheduler, worker)
     for index in range(others):
         turned = lengths[index % len(lengths) :] + lengths[: index % len(lengths)]
@@ -177,6 +175,47 @@ def test_short_requests_that_keep_coming_do_not_starve_a_long_one(scheduler, wor
             scheduler.leave()
             come()
     assert 2 <= spoken <= 16  # (200 + 20) / (24 + 20) = 5 short ones cost as much as a long one
+
+
+@pytest.mark.parametrize("clients", [2, 8, 60])
+def test_short_requests_that_keep_coming_keep_their_order(scheduler, worker, clients):
+    """While long texts are being read, too, nobody who came later is served earlier."""
+    server = Server(scheduler, worker)
+    for _ in range(3):
+        server.begin([200] * 100)
+    came = []
+
+    def come():
+        came.append(job("Hello, world, here I am."))
+        scheduler.submit(scheduler.admit(), came[-1])
+
+    for _ in range(clients):
+        come()
+    served = []
+    for _ in range(clients * 20):
+        current = server.serve()
+        if current in came:
+            served.append(current)
+            scheduler.leave()
+            come()
+    assert served == came[: len(served)]
+
+
+def test_a_long_request_that_waits_to_begin_keeps_its_order(scheduler, worker):
+    """Its second sentence does not overtake its first one, whatever goes on meanwhile."""
+    for _ in range(30):
+        scheduler.submit(scheduler.admit(), job("x" * 400))
+    long = Request(scheduler, [1, 1, 1, 1])
+    for _ in range(30):
+        scheduler.submit(scheduler.admit(), job("x" * 400))
+    order = []
+    while len(order) < 4:
+        work = worker.finish()
+        scheduler.leave()
+        if work in long.jobs:
+            order.append(work)
+            long.submit()
+    assert order == long.jobs
 
 
 def test_short_sentences_come_more_often_than_long_ones(scheduler, worker):
