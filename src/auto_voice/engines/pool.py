@@ -158,6 +158,9 @@ class Slot:
             self._serve(job, is_gone)
         except WorkerDied as death:
             self._inbox.put(death)
+        except BaseException:  # Ctrl-C, in the command line's only thread
+            self._inbox.put(WorkerDied("it was left in the middle of something"))
+            raise
         else:
             self._pool.dispatcher.offer(self)
 
@@ -270,8 +273,7 @@ class Slot:
         heard = time.monotonic()
 
         def idle() -> None:
-            if is_gone() or job.expired:
-                job.cancel()
+            if job.is_unwanted(is_gone):
                 process.cancel()
             if time.monotonic() - heard > pool.timeout_s:
                 process.kill()
