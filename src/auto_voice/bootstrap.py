@@ -84,6 +84,7 @@ def build(settings: Settings) -> Service:
         probe=synthesizer.probe,
         last_success=lambda: pool.last_success,
         ready_workers=lambda: pool.ready_workers,
+        load_error=lambda: pool.load_error,
         is_draining=lambda: scheduler.draining,
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
     )

@@ -19,6 +19,7 @@ class Health:
             (within the given seconds) and raises if that fails.
         last_success: when the engine last spoke (time.time()).
         ready_workers: how many workers can speak now.
+        load_error: why no worker comes to speak, if that is known.
         is_draining: whether the server is stopping.
         is_full: whether a new request would be turned away.
     """
@@ -30,6 +31,7 @@ class Health:
         probe: Callable[[float], None],
         last_success: Callable[[], float],
         ready_workers: Callable[[], int],
+        load_error: Callable[[], Optional[Exception]],
         is_draining: Callable[[], bool],
         is_full: Callable[[], bool],
     ) -> None:
@@ -37,6 +39,7 @@ class Health:
         self._probe = probe
         self._last_success = last_success
         self._ready_workers = ready_workers
+        self._load_error = load_error
         self._is_draining = is_draining
         self._is_full = is_full
         self._probing = threading.Lock()
@@ -70,7 +73,8 @@ class Health:
 
     def _engine_fault(self) -> Optional[str]:
         if not self._ready_workers():
-            return "no worker is ready"
+            error = self._load_error()
+            return f"no worker is ready: {error}" if error else "no worker is ready"
         if time.time() - self._last_success() <= FRESH_S:
             return None
         if self._is_full() or self._is_draining():

@@ -17,6 +17,7 @@ sentence would wait for all of them. The price: of many long texts beside few
 newcomers who keep coming, each gets half of its share at least, not all of it.
 """
 
+import copy
 import heapq
 import itertools
 import threading
@@ -25,7 +26,7 @@ from typing import Deque, List, Optional, Tuple
 
 from auto_voice.engines.job import Job
 from auto_voice.engines.pool import Slot
-from auto_voice.errors import DeadlineExceeded, Draining, Overloaded
+from auto_voice.errors import AutoVoiceError, DeadlineExceeded, Draining, Overloaded
 
 _FIXED_COST = 20
 """What a sentence costs besides its characters, in characters."""
@@ -69,6 +70,7 @@ class FairScheduler:
         """What newcomers have cost since a later sentence is due; for as much, it goes first."""
         self._requests = 0
         self._draining = False
+        self._refusal: Optional[AutoVoiceError] = None
 
     @property
     def requests(self) -> int:
@@ -111,7 +113,7 @@ class FairScheduler:
                 self._emptied.notify_all()
 
     def submit(self, ticket: Ticket, job: Job) -> None:
-        """Give a sentence to a free worker, or queue it for one."""
+        """Give a sentence to a free worker, or queue it for one; fails it if none will come."""
         with self._lock:
             if not self._free:
                 self._queue(ticket, job)
@@ -145,11 +147,30 @@ class FairScheduler:
         """Queue a sentence again, before all others."""
         with self._lock:
             if not self._free:
-                self._again.append(job)
-                self._waiting += 1
+                if not self._refuses(job):
+                    self._again.append(job)
+                    self._waiting += 1
                 return
             slot = self._free.pop()
         job.assign(slot)
+
+    def refuse(self, error: Optional[AutoVoiceError]) -> None:
+        """Fail what waits, and from now on what finds no worker free; None: let it wait again."""
+        with self._lock:
+            self._refusal = error
+            if error is None:
+                return
+            for _, job, ticket in self._newcomers:
+                self._again.append(job)
+                self._again.extend(ticket.held or ())
+                ticket.held = None
+            self._again.extend(job for _, _, job in self._later)
+            for job in self._again:
+                self._refuses(job)
+            self._again.clear()
+            self._newcomers.clear()
+            self._later.clear()
+            self._waiting = 0
 
     def drain(self) -> None:
         """Turn new requests away from now on."""
@@ -163,7 +184,15 @@ class FairScheduler:
 
     # The rest has the lock held.
 
+    def _refuses(self, job: Job) -> bool:
+        if self._refusal is None:
+            return False
+        job.fail(copy.copy(self._refusal))  # its own: raising an error writes into it
+        return True
+
     def _queue(self, ticket: Ticket, job: Job) -> None:
+        if self._refuses(job):
+            return
         self._waiting += 1
         if ticket.held is not None:
             ticket.held.append(job)

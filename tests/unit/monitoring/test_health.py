@@ -6,7 +6,7 @@ import time
 import pytest
 
 from auto_voice import __version__
-from auto_voice.errors import DeadlineExceeded
+from auto_voice.errors import DeadlineExceeded, EngineFailed
 from auto_voice.monitoring import health as module
 from auto_voice.monitoring.health import FRESH_S, Health
 
@@ -21,11 +21,13 @@ class World:
         self.full = False
         self.probes = []
         self.error = None
+        self.load_error = None
         self.health = Health(
             engine="stub",
             probe=self.probe,
             last_success=lambda: self.last_success,
             ready_workers=lambda: self.workers,
+            load_error=lambda: self.load_error,
             is_draining=lambda: self.draining,
             is_full=lambda: self.full,
         )
@@ -77,6 +79,12 @@ def test_without_a_worker_it_is_not_ready(world):
     world.workers = 0
     assert world.health.reasons() == ["engine:stub: no worker is ready"]
     assert world.probes == []
+
+
+def test_why_there_is_no_worker_is_said_where_it_is_known(world):
+    world.workers = 0
+    world.load_error = EngineFailed("no voice data")
+    assert world.health.reasons() == ["engine:stub: no worker is ready: no voice data"]
 
 
 def test_while_draining_it_is_not_ready(world):

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
-from auto_voice.errors import DeadlineExceeded, Draining, Overloaded
+from auto_voice.errors import DeadlineExceeded, Draining, EngineUnavailable, Overloaded
 from auto_voice.synthesis.scheduler import FairScheduler
 
 FIXED_COST = 20
@@ -492,6 +492,54 @@ def test_several_that_are_put_back_keep_their_order(scheduler, worker):
     for work in jobs:
         scheduler.put_back(work)
     assert [worker.finish() for _ in jobs] == jobs
+
+
+@pytest.fixture
+def waiting(scheduler, worker):
+    """One of each kind of sentences that wait."""
+    begun, waits = scheduler.admit(), scheduler.admit()
+    jobs = [job("begun"), job("put back"), job("second"), job("first"), job("held")]
+    scheduler.submit(begun, jobs[0])
+    assert worker.finish() is jobs[0]
+    scheduler.put_back(jobs[1])
+    scheduler.submit(begun, jobs[2])
+    scheduler.submit(waits, jobs[3])
+    scheduler.submit(waits, jobs[4])
+    assert scheduler.waiting == 4
+    return jobs[1:]
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_where_no_worker_will_come_all_that_waits_and_comes_fails(
+    scheduler, worker, waiting, direct
+):
+    """Each with an error of its own, as raising one writes into it."""
+    scheduler.refuse(EngineUnavailable("It is broken.", retry_after_s=7))
+    late = [job(direct=direct), job(direct=direct)]
+    scheduler.submit(scheduler.admit(), late[0])
+    scheduler.put_back(late[1])
+    errors = []
+    for work in (*waiting, *late):
+        with pytest.raises(EngineUnavailable, match="It is broken") as caught:
+            list(work.results(lambda: False))
+        assert caught.value.retry_after_s == 7
+        errors.append(caught.value)
+    assert len(set(map(id, errors))) == len(errors)
+    assert scheduler.waiting == 0
+    assert worker.finish() is None
+
+
+def test_where_a_worker_comes_again_requests_are_served(scheduler, worker, waiting):
+    """Those that failed meanwhile can go on, too."""
+    ticket = scheduler.admit()
+    scheduler.submit(ticket, job())
+    scheduler.refuse(EngineUnavailable("It is broken."))
+    scheduler.refuse(None)
+    jobs = [job("one"), job("two"), job("three")]
+    for work in jobs:
+        scheduler.submit(ticket, work)
+    assert [worker.finish() for _ in jobs] == jobs
+    assert worker.finish() is None
 
 
 def test_a_worker_that_withdrew_is_given_nothing(scheduler):
