@@ -428,6 +428,53 @@ class TestClient:
         assert len(job.words) < 40
         assert pool.say("next", direct=direct) == tones("next")
 
+    @both_paths
+    def test_whose_check_fails_costs_no_worker(self, pool, direct):
+        """`is_gone` looks at a socket, and that may raise: the request fails with it."""
+        [pid] = pool.pool.pids
+
+        def is_gone():
+            os.kill(pid, signal.SIGCONT)
+            raise OSError("Bad file descriptor")
+
+        os.kill(pid, signal.SIGSTOP)  # so that there is silence, and it is asked
+        job = pool.submit("one " + "PAUSE " * 40, direct=direct)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            list(job.results(is_gone))
+        assert pool.say("two", end_in_s=20) == tones("two")
+        assert len(job.words) < 41, "the worker has stopped early"
+        assert pool.pool.pids == [pid]
+        assert pool.notes.deaths == []
+
+    @both_paths
+    def test_whose_check_fails_in_the_queue_costs_no_worker(self, pool, direct):
+        """It is not assigned to a request that is not there any more."""
+
+        def is_gone():
+            raise OSError("Bad file descriptor")
+
+        busy = pool.submit("PAUSE " * 10)
+        job = pool.submit("one", direct=direct)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            list(job.results(is_gone))
+        assert b"".join(busy.results(lambda: False)) == tones("PAUSE " * 10)
+        assert pool.say("two", direct=direct, end_in_s=20) == tones("two")
+        assert job.attempts == 0
+
+    @both_paths
+    def test_whose_check_fails_for_a_worker_that_hangs_is_told(self, start, direct):
+        """The worker does not stop when it is told to; it is replaced, and the next is served."""
+        pool = start(timeout_s=0.6).wait_until_ready()
+
+        def is_gone():
+            raise OSError("Bad file descriptor")
+
+        job = pool.submit("HANG", direct=direct)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            list(job.results(is_gone))
+        assert pool.say("next", direct=direct) == tones("next")
+        assert pool.notes.deaths == ["timeout"]
+
 
 class TestLoading:
     """An engine that does not come up."""

@@ -54,6 +54,8 @@ class Job:
         """Whom the job is for; to be copied by each thread that runs in it."""
         self.attempts = 0
         self.cancelled = False
+        self.delivered = 0
+        """Bytes of samples so far."""
         self.words: List[Word] = []
         self.submitted = time.monotonic()
         self.started = 0.0
@@ -63,11 +65,10 @@ class Job:
         self._start_by = start_by
         self._end_by = end_by
         self._done = False
-        self._delivered = 0
         self._skip = 0
         self._out: "queue.SimpleQueue[_Item]" = queue.SimpleQueue()
+        self._fault: Optional[Exception] = None
         self._lock = threading.Lock()
-        self._given_up = False
         self._turn = threading.Lock()
         self._turn.acquire()
         self._worker: Optional[Worker] = None
@@ -83,18 +84,17 @@ class Job:
             worker.give(self)
             return
         with self._lock:
-            given_up = self._given_up
-            if not given_up:
+            if not self.cancelled:
                 self._worker = worker
                 self._turn.release()
-        if given_up:
-            worker.give_back()
+                return
+        worker.give_back()
 
     def begin(self) -> None:
         """A worker begins (again)."""
         self.attempts += 1
         self.started = time.monotonic()
-        self._skip = self._delivered
+        self._skip = self.delivered
         self.words.clear()
 
     def put(self, pcm: bytes, last: bool) -> bool:
@@ -103,7 +103,7 @@ class Job:
             skipped = min(self._skip, len(pcm))
             self._skip -= skipped
             pcm = pcm[skipped:]
-        self._delivered += len(pcm)
+        self.delivered += len(pcm)
         if time.monotonic() > self._end_by:
             self.cancelled = True
         if last:
@@ -122,7 +122,22 @@ class Job:
 
     def cancel(self) -> None:
         """Nobody wants the rest. Any thread may call this."""
-        self.cancelled = True
+        with self._lock:
+            self.cancelled = True
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.give_back()
+
+    def is_unwanted(self, is_gone: IsGone) -> bool:
+        """Whether to stop; what ``is_gone`` raises is kept for `results` and means yes."""
+        if not self.cancelled:
+            try:
+                if is_gone() or self.expired:
+                    self.cancel()
+            except Exception as fault:
+                self._fault = fault
+                self.cancel()
+        return self.cancelled
 
     def results(self, is_gone: IsGone) -> Iterator[bytes]:
         """Samples as they come; polls ``is_gone`` while there are none.
@@ -131,9 +146,12 @@ class Job:
             Cancelled: ``is_gone`` said so.
             DeadlineExceeded: a deadline passed.
             AutoVoiceError: what the job failed with.
+            Exception: what ``is_gone`` raised.
         """
         if self.direct:
             self._run(is_gone)
+            if self._fault is not None:
+                raise self._fault
         last = False
         while not last:
             try:
@@ -157,34 +175,28 @@ class Job:
 
         Raises:
             Cancelled, DeadlineExceeded
+            Exception: what ``is_gone`` raised.
         """
-        if is_gone():
+        try:
+            if is_gone():
+                raise Cancelled("the client went away")
+            if self.expired:
+                raise DeadlineExceeded(
+                    "The request was not served within its deadline.", retry_after_s=5
+                )
+            if self.cancelled:
+                raise Cancelled("the request was cancelled")
+        except BaseException:
             self.cancel()
-            raise Cancelled("the client went away")
-        if self.expired:
-            self.cancel()
-            raise DeadlineExceeded(
-                "The request was not served within its deadline.", retry_after_s=5
-            )
+            raise
 
     def _run(self, is_gone: IsGone) -> None:
         """Wait for a worker and have it speak, in the request's own thread."""
         while not self._done:
             while not self._turn.acquire(timeout=POLL_S):
-                self._check_waiting(is_gone)
-            worker, self._worker = self._worker, None
+                self.check(is_gone)
+            with self._lock:
+                worker, self._worker = self._worker, None
             if worker is None:
                 return  # failed without a worker
             worker.lend(self, is_gone)
-
-    def _check_waiting(self, is_gone: IsGone) -> None:
-        try:
-            self.check(is_gone)
-        except AutoVoiceError:
-            # A worker may have been assigned in this very moment, or be on its way here.
-            with self._lock:
-                self._given_up = True
-                worker, self._worker = self._worker, None
-            if worker is not None:
-                worker.give_back()
-            raise

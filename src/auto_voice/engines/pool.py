@@ -7,6 +7,7 @@ says goes into the job's own queue, so a slow reader holds nobody up.
 
 from __future__ import annotations
 
+import copy
 import logging
 import queue
 import threading
@@ -16,7 +17,13 @@ from typing import List, Optional, Protocol, Union
 
 from auto_voice.engines.engine import Description, Utterance
 from auto_voice.engines.job import POLL_S, IsGone, Job
-from auto_voice.engines.process import WorkerDied, WorkerGone, WorkerHung, WorkerProcess
+from auto_voice.engines.process import (
+    LOAD_TIMEOUT_S,
+    WorkerDied,
+    WorkerGone,
+    WorkerHung,
+    WorkerProcess,
+)
 from auto_voice.errors import (
     AutoVoiceError,
     EngineCrashed,
@@ -32,6 +39,8 @@ NICENESS = 5
 """Workers yield to the server's own threads, which have little to do and wait for nobody."""
 _IDLE_POLL_S = 1.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 5.0
+_DEATHS = 3
+"""So many workers in a row that die while they start are no chance, though others had worked."""
 _PROBE = "ready"
 
 
@@ -46,6 +55,9 @@ class Dispatcher(Protocol):
 
     def put_back(self, job: Job) -> None:
         """Take a job back whose worker died; it goes first."""
+
+    def refuse(self, error: Optional[AutoVoiceError]) -> None:
+        """Fail jobs that find no worker free, those that wait included; None: let them wait."""
 
 
 class Listener:
@@ -78,8 +90,10 @@ class WorkerPool:
         self.last_success = 0.0
         """When a worker last spoke real audio (time.time()); 0.0 before."""
         self.load_error: Optional[AutoVoiceError] = None
-        """Why the engine could not be loaded at the last try, if it could not."""
-        self._described = threading.Event()
+        """Why none of the workers comes to speak; None while one does, or may yet."""
+        self._lock = threading.Lock()
+        self._settled = threading.Event()
+        """Set once it is known whether the engine works."""
         self._description: Optional[Description] = None
         self._slots = [Slot(self) for _ in range(workers)]
 
@@ -92,12 +106,14 @@ class WorkerPool:
         """What the engine can do; waits for its first worker.
 
         Raises:
-            MissingDependency, EngineFailed, EngineUnavailable: it does not load.
+            MissingDependency, EngineFailed, EngineUnavailable: it does not load, or not speak.
         """
         if self._description is None:
-            self._described.wait(timeout_s)
+            self._settled.wait(timeout_s)
         if self._description is None:
-            raise self.load_error or EngineUnavailable(
+            if self.load_error is not None:
+                raise copy.copy(self.load_error)  # its own: raising an error writes into it
+            raise EngineUnavailable(
                 f"The engine {self.engine_name} is still loading.", retry_after_s=1
             )
         return self._description
@@ -114,23 +130,36 @@ class WorkerPool:
         return [process.pid for process in processes if process is not None]
 
     def close(self) -> None:
-        """End all workers; jobs under way fail."""
-        self.closing.set()
+        """End all workers. Jobs fail: those under way, those that wait and those to come."""
+        with self._lock:
+            self.closing.set()
+            self._settle(stopping())
         for slot in self._slots:
             slot.stop()
         for slot in self._slots:
             if slot.thread.is_alive():
                 slot.thread.join(2)
 
-    def loaded(self, description: Description) -> None:
-        """A worker has loaded the engine."""
-        self._description, self.load_error = description, None
-        self._described.set()
+    def started(self, slot: "Slot", description: Description) -> None:
+        """A worker has loaded the engine, and spoken."""
+        with self._lock:
+            self._description, slot.fault = description, None
+            if not self.closing.is_set():
+                self._settle(None)
 
-    def not_loaded(self, error: AutoVoiceError) -> None:
-        """A worker could not load the engine."""
-        self.load_error = error
-        self._described.set()
+    def not_started(self, slot: "Slot", error: AutoVoiceError) -> None:
+        """A worker has not come so far; if none does, nobody needs to wait for one."""
+        with self._lock:
+            slot.fault = error
+            if not self.closing.is_set() and all(each.fault for each in self._slots):
+                self._settle(error)
+
+    def _settle(self, error: Optional[AutoVoiceError]) -> None:
+        """With the lock held: tell those who wait, now and later, whether it makes sense."""
+        if error is not None or self.load_error is not None:
+            self.load_error = error
+            self.dispatcher.refuse(error)
+        self._settled.set()
 
 
 class Slot:
@@ -140,14 +169,24 @@ class Slot:
         self.thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
         self.process: Optional[WorkerProcess] = None
         self.ready = False
-        self._was_ready = False
+        self.fault: Optional[AutoVoiceError] = None
+        """Why the last worker did not come to speak, if it did not."""
+        self._stage = ""
+        self._has_worked = self._was_ready = False
+        self._deaths = 0
+        """Workers in a row that died while they started."""
         self._pool = pool
         self._inbox: "queue.SimpleQueue[Union[Job, WorkerDied]]" = queue.SimpleQueue()
         """Jobs for the slot's own thread, or why it has to look after its worker."""
+        self._ended = False
+        self._using = threading.Lock()
+        """Held by who talks to the worker; it is not taken away meanwhile."""
 
     def give(self, job: Job) -> None:
         """Have the slot's own thread do ``job``."""
         self._inbox.put(job)
+        if self._ended:
+            self._turn_away()
 
     def give_back(self) -> None:
         """The job this slot was assigned to does not want it."""
@@ -156,9 +195,13 @@ class Slot:
     def lend(self, job: Job, is_gone: IsGone) -> None:
         """Do ``job`` in the calling thread, which must have been assigned this slot."""
         try:
-            self._serve(job, is_gone)
+            with self._using:
+                self._serve(job, is_gone)
         except WorkerDied as death:
             self._inbox.put(death)
+        except BaseException:  # Ctrl-C, in the command line's only thread
+            self._inbox.put(WorkerDied("it was left in the middle of something"))
+            raise
         else:
             self._pool.dispatcher.offer(self)
 
@@ -176,12 +219,15 @@ class Slot:
             self._was_ready = False
             try:
                 self._live()
-            except (WorkerDied, AutoVoiceError) as error:
+            except Exception as error:  # whatever it is, another worker may do better
                 if not closing.is_set():
                     self._note_death(error)
+                    if not self._was_ready:
+                        self._note_failure(error)
             finally:
                 self.ready = False
-                process, self.process = self.process, None
+                with self._using:
+                    process, self.process = self.process, None
                 if process is not None:
                     process.close()
             # A worker that had got so far as to speak is replaced at once, however often it dies;
@@ -191,29 +237,33 @@ class Slot:
             else:
                 closing.wait(backoff_s)
                 backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
+        self._ended = True
+        self._turn_away()
+
+    def _turn_away(self) -> None:
+        """Fail the jobs that came when the thread had ended, or was about to."""
+        while True:
+            try:
+                job = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(job, Job):
+                job.fail(stopping())
 
     def _live(self) -> None:
         """Start a worker and feed it until it dies."""
         pool = self._pool
         began = time.monotonic()
+        self._stage = "start"
         self.process = process = WorkerProcess(pool.engine_name, NICENESS)
-        try:
-            description = process.wait_until_loaded()
-        except WorkerDied:
-            pool.not_loaded(EngineUnavailable(f"The engine {pool.engine_name} does not start."))
-            raise
-        except AutoVoiceError as error:
-            pool.not_loaded(error)
-            raise
-        # Only a worker that has really spoken is ready.
-        probe = Job(
-            Utterance(_PROBE, description.voices[0].id),
-            start_by=began + pool.timeout_s,
-            end_by=began + pool.timeout_s,
-        )
-        self._speak(process, probe, lambda: False)
-        pool.loaded(description)
-        self.ready = self._was_ready = True
+        if pool.closing.is_set():
+            raise WorkerDied("the pool is closed")  # when there was no process to end yet
+        description = process.wait_until_loaded()
+        self._stage = "speak"
+        self._try(process, description)
+        self.ready = self._was_ready = self._has_worked = True
+        self._deaths = 0
+        pool.started(self, description)
         pool.listener.worker_ready(time.monotonic() - began)
         pool.dispatcher.offer(self)
         while True:
@@ -226,9 +276,24 @@ class Slot:
                 continue
             if isinstance(job, WorkerDied):
                 raise job
-            # What is logged of a job is logged of its request.
-            job.context.copy().run(self._serve, job, lambda: False)
+            with self._using:
+                # What is logged of a job is logged of its request.
+                job.context.copy().run(self._serve, job, lambda: False)
             pool.dispatcher.offer(self)
+
+    def _try(self, process: WorkerProcess, description: Description) -> None:
+        """Have a worker speak, since only one that really has is ready.
+
+        Raises:
+            WorkerDied, EngineFailed: it does not.
+        """
+        end_by = time.monotonic() + LOAD_TIMEOUT_S
+        probe = Job(Utterance(_PROBE, description.voices[0].id), end_by, end_by)
+        self._speak(process, probe, lambda: False)
+        if probe.cancelled:
+            raise WorkerHung("it does not come to an end")
+        if not probe.delivered:
+            raise EngineFailed("The engine is silent.")
 
     def _serve(self, job: Job, is_gone: IsGone) -> None:
         """Have the worker do ``job``, or see to it that another one does.
@@ -239,7 +304,8 @@ class Slot:
         pool = self._pool
         process = self.process
         if process is None:
-            raise WorkerDied("there is none")
+            job.fail(stopping())
+            raise WorkerDied("the pool is closed")
         job.begin()
         try:
             self._speak(process, job, is_gone)
@@ -250,7 +316,7 @@ class Slot:
             else:
                 death.context = job.context.copy()
             if pool.closing.is_set():
-                job.fail(EngineUnavailable("The server is stopping.", retry_after_s=5))
+                job.fail(stopping())
             elif job.cancelled:
                 job.fail(EngineUnavailable("The request was cancelled."))
             elif job.attempts < MAX_ATTEMPTS:
@@ -274,8 +340,7 @@ class Slot:
         heard = time.monotonic()
 
         def idle() -> None:
-            if is_gone() or job.expired:
-                job.cancel()
+            if job.is_unwanted(is_gone):
                 process.cancel()
             if time.monotonic() - heard > pool.timeout_s:
                 process.kill()
@@ -296,8 +361,36 @@ class Slot:
             reason = "crash"
         else:
             reason = "load"
+            if not isinstance(error, AutoVoiceError):
+                log.error("a worker failed unexpectedly", exc_info=error)
         pid = self.process.pid if self.process is not None else None
         extra = {"reason": reason, "worker_pid": pid}
         context = getattr(error, "context", None) or copy_context()
         context.run(log.warning, "engine worker ended: %s", error, extra=extra)
         self._pool.listener.worker_died(reason)
+
+    def _note_failure(self, error: Exception) -> None:
+        """A worker has not come to speak."""
+        fault: AutoVoiceError
+        if isinstance(error, AutoVoiceError):
+            fault = error
+        elif isinstance(error, WorkerHung):
+            fault = self._unavailable("its worker hangs")
+        elif isinstance(error, WorkerDied):
+            self._deaths += 1
+            if self._has_worked and self._deaths < _DEATHS:
+                return
+            fault = self._unavailable("its worker dies")
+        else:
+            fault = self._unavailable(f"internal error: {type(error).__name__}")
+        self._pool.not_started(self, fault)
+
+    def _unavailable(self, why: str) -> EngineUnavailable:
+        return EngineUnavailable(
+            f"The engine {self._pool.engine_name} does not {self._stage}: {why}.", retry_after_s=5
+        )
+
+
+def stopping() -> EngineUnavailable:
+    """What the jobs of a closed pool fail with."""
+    return EngineUnavailable("The server is stopping.", retry_after_s=5)

@@ -19,7 +19,7 @@ class Health:
             (within the given seconds) and raises if that fails.
         last_success: when the engine last spoke (time.time()).
         ready_workers: how many workers can speak now.
-        load_error: why the engine could not be loaded, if that is known.
+        load_error: why no worker comes to speak, if that is known.
         is_draining: whether the server is stopping.
         is_full: whether a new request would be turned away.
         backends: other servers that this one needs, by name, each with a function that
@@ -103,7 +103,7 @@ class Health:
     def _engine_fault(self) -> Optional[str]:
         if not self._ready_workers():
             error = self._load_error()
-            return "no worker is ready" + (f": {error}" if error else "")
+            return f"no worker is ready: {error}" if error else "no worker is ready"
         if self._is_fresh():
             return None
         if self._is_full() or self._is_draining():

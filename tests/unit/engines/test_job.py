@@ -55,6 +55,10 @@ def say(job, is_gone):
     job.put(b"cd", True)
 
 
+def broken():
+    raise OSError("Bad file descriptor")
+
+
 class TestPumped:
     """The worker's own thread reads what the worker says."""
 
@@ -94,6 +98,20 @@ class TestPumped:
         assert work.cancelled
         work.begin()
         assert not work.put(b"ab", False), "the worker is told that nobody listens"
+
+    def test_a_check_that_fails_is_raised_and_stops_the_worker(self):
+        work = job()
+        work.begin()
+        with pytest.raises(OSError):
+            next(work.results(broken))
+        assert not work.put(b"ab", False)
+
+    def test_what_is_cancelled_meanwhile_ends(self):
+        """By another thread: nobody waits for the samples of a worker that has stopped."""
+        work = job()
+        work.cancel()
+        with pytest.raises(Cancelled):
+            next(work.results(here))
 
     def test_too_late_to_begin(self):
         work = job(start_in_s=0)
@@ -197,6 +215,44 @@ class TestDirect:
             list(work.results(gone))
         work.assign(slot)
         assert (slot.returned, slot.lent) == (1, [])
+
+    def test_a_worker_assigned_while_its_check_fails_is_given_back(self):
+        work, slot = job(direct=True), FakeSlot(say)
+
+        def assigned_and_broken():
+            work.assign(slot)
+            broken()
+
+        with pytest.raises(OSError):
+            list(work.results(assigned_and_broken))
+        assert (slot.returned, slot.lent) == (1, [])
+
+    def test_a_worker_assigned_after_its_check_failed_is_given_back(self):
+        work, slot = job(direct=True), FakeSlot(say)
+        with pytest.raises(OSError):
+            list(work.results(broken))
+        work.assign(slot)
+        assert (slot.returned, slot.lent) == (1, [])
+
+    def test_a_worker_that_was_assigned_before_its_request_failed_is_given_back(self):
+        """As where the deadline passes between the two: nobody comes to read."""
+        work, slot = job(direct=True), FakeSlot(say)
+        work.assign(slot)
+        work.cancel()
+        assert (slot.returned, slot.lent) == (1, [])
+
+    def test_a_check_that_fails_in_the_middle_is_raised_once_the_worker_has_stopped(self):
+        def stop_early(job, is_gone):
+            job.put(b"ab", False)
+            assert job.is_unwanted(is_gone)
+            assert not job.put(b"cd", False)
+            job.put(b"", True)
+
+        work, slot = job(direct=True), FakeSlot(stop_early)
+        work.assign(slot)
+        with pytest.raises(OSError):
+            list(work.results(broken))
+        assert slot.returned == 1
 
     def test_half_an_answer_of_a_left_request_is_no_answer(self):
         """The worker stops early then; nobody may take that for the whole, a cache least of all."""

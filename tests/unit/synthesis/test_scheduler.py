@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
-from auto_voice.errors import DeadlineExceeded, Draining, Overloaded
+from auto_voice.errors import DeadlineExceeded, Draining, EngineUnavailable, Overloaded
 from auto_voice.synthesis.scheduler import FairScheduler
 
 FIXED_COST = 20
@@ -143,8 +143,6 @@ def test_one_sentence_is_next_however_many_long_texts_are_being_read(
     scheduler, worker, lengths, others, served_before
 ):
     """It waits for the sentence that is being spoken, and for no other, be they in step or not."""
-    if len(lengths) > 1 and others > 1 and not served_before:
-        pytest.skip("all have just begun, and those with short beginnings go on by right")
     server = Server(scheduler, worker)
     for index in range(others):
         turned = lengths[index % len(lengths) :] + lengths[: index % len(lengths)]
@@ -177,6 +175,47 @@ def test_short_requests_that_keep_coming_do_not_starve_a_long_one(scheduler, wor
             scheduler.leave()
             come()
     assert 2 <= spoken <= 16  # (200 + 20) / (24 + 20) = 5 short ones cost as much as a long one
+
+
+@pytest.mark.parametrize("clients", [2, 8, 60])
+def test_short_requests_that_keep_coming_keep_their_order(scheduler, worker, clients):
+    """While long texts are being read, too, nobody who came later is served earlier."""
+    server = Server(scheduler, worker)
+    for _ in range(3):
+        server.begin([200] * 100)
+    came = []
+
+    def come():
+        came.append(job("Hello, world, here I am."))
+        scheduler.submit(scheduler.admit(), came[-1])
+
+    for _ in range(clients):
+        come()
+    served = []
+    for _ in range(clients * 20):
+        current = server.serve()
+        if current in came:
+            served.append(current)
+            scheduler.leave()
+            come()
+    assert served == came[: len(served)]
+
+
+def test_a_long_request_that_waits_to_begin_keeps_its_order(scheduler, worker):
+    """Its second sentence does not overtake its first one, whatever goes on meanwhile."""
+    for _ in range(30):
+        scheduler.submit(scheduler.admit(), job("x" * 400))
+    long = Request(scheduler, [1, 1, 1, 1])
+    for _ in range(30):
+        scheduler.submit(scheduler.admit(), job("x" * 400))
+    order = []
+    while len(order) < 4:
+        work = worker.finish()
+        scheduler.leave()
+        if work in long.jobs:
+            order.append(work)
+            long.submit()
+    assert order == long.jobs
 
 
 def test_short_sentences_come_more_often_than_long_ones(scheduler, worker):
@@ -453,6 +492,54 @@ def test_several_that_are_put_back_keep_their_order(scheduler, worker):
     for work in jobs:
         scheduler.put_back(work)
     assert [worker.finish() for _ in jobs] == jobs
+
+
+@pytest.fixture
+def waiting(scheduler, worker):
+    """One of each kind of sentences that wait."""
+    begun, waits = scheduler.admit(), scheduler.admit()
+    jobs = [job("begun"), job("put back"), job("second"), job("first"), job("held")]
+    scheduler.submit(begun, jobs[0])
+    assert worker.finish() is jobs[0]
+    scheduler.put_back(jobs[1])
+    scheduler.submit(begun, jobs[2])
+    scheduler.submit(waits, jobs[3])
+    scheduler.submit(waits, jobs[4])
+    assert scheduler.waiting == 4
+    return jobs[1:]
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_where_no_worker_will_come_all_that_waits_and_comes_fails(
+    scheduler, worker, waiting, direct
+):
+    """Each with an error of its own, as raising one writes into it."""
+    scheduler.refuse(EngineUnavailable("It is broken.", retry_after_s=7))
+    late = [job(direct=direct), job(direct=direct)]
+    scheduler.submit(scheduler.admit(), late[0])
+    scheduler.put_back(late[1])
+    errors = []
+    for work in (*waiting, *late):
+        with pytest.raises(EngineUnavailable, match="It is broken") as caught:
+            list(work.results(lambda: False))
+        assert caught.value.retry_after_s == 7
+        errors.append(caught.value)
+    assert len(set(map(id, errors))) == len(errors)
+    assert scheduler.waiting == 0
+    assert worker.finish() is None
+
+
+def test_where_a_worker_comes_again_requests_are_served(scheduler, worker, waiting):
+    """Those that failed meanwhile can go on, too."""
+    ticket = scheduler.admit()
+    scheduler.submit(ticket, job())
+    scheduler.refuse(EngineUnavailable("It is broken."))
+    scheduler.refuse(None)
+    jobs = [job("one"), job("two"), job("three")]
+    for work in jobs:
+        scheduler.submit(ticket, work)
+    assert [worker.finish() for _ in jobs] == jobs
+    assert worker.finish() is None
 
 
 def test_a_worker_that_withdrew_is_given_nothing(scheduler):
