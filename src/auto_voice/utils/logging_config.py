@@ -4,17 +4,17 @@
 the request being served (its id) are put on every line by `request_id`.
 """
 
-import json
 import logging
 import os
 import sys
 import time
 from contextvars import ContextVar
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import msgspec
 
 from auto_voice.settings import Settings
+from auto_voice.utils.redaction import Redactor, configured_secrets
 
 request_id: "ContextVar[str]" = ContextVar("request_id", default="")
 """The id of the request that this thread serves, or an empty string."""
@@ -33,42 +33,59 @@ _CONTROL.update({i: f"\\u{i:04x}" for i in range(0xD800, 0xE000)})
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 
 
-class JSONFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """What both formats do: they show no secret, and never raise."""
+
+    def __init__(self, redactor: Optional[Redactor]) -> None:
+        super().__init__()
+        self.redactor = redactor or Redactor()
+        """What all that is formatted here passes through."""
+
+    def formatException(self, ei: Any) -> str:
+        """The traceback, or a word on why there is none."""
+        try:
+            return super().formatException(ei)
+        except Exception as error:  # an error may be odd enough to break the printing of errors
+            return f"{ei[0].__name__}: its traceback cannot be shown ({type(error).__name__})"
+
+
+class JSONFormatter(_Formatter):
     """One JSON object a line."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._encoder = msgspec.json.Encoder(enc_hook=repr)
+    def __init__(self, redactor: Optional[Redactor] = None) -> None:
+        super().__init__(redactor)
+        self._encode = msgspec.json.Encoder().encode
 
     def format(self, record: logging.LogRecord) -> str:
         entry: Dict[str, Any] = {
             "time": _timestamp(record.created, record.msecs),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         identity = request_id.get()
         if identity:
             entry["request_id"] = identity
-        entry.update(_extra(record))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        try:
-            return self._encoder.encode(entry).decode()
-        except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
-            # Lone surrogates, odd keys, endless nesting: a line all the same.
-            return json.dumps({key: repr(value) for key, value in entry.items()})
+        if record.stack_info:
+            entry["stack"] = record.stack_info
+        extra = _extra(record)
+        if not entry.keys().isdisjoint(extra):  # nobody else says what the time and the level are
+            extra = {f"{key}_" if key in entry else key: extra[key] for key in extra}
+        entry.update(extra)
+        return self.redactor.render(entry, self._encode)
 
 
-class ConsoleFormatter(logging.Formatter):
+class ConsoleFormatter(_Formatter):
     """For people: time, level, message, and the rest as key=value.
 
     Control characters are shown escaped, so that no input can forge a line or
     move the cursor.
     """
 
-    def __init__(self, colour: bool) -> None:
-        super().__init__()
+    def __init__(self, colour: bool, redactor: Optional[Redactor] = None) -> None:
+        super().__init__(redactor)
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,15 +93,19 @@ class ConsoleFormatter(logging.Formatter):
         identity = request_id.get()
         if identity:
             extra["request_id"] = identity
-        parts = [record.getMessage(), *(f"{key}={value}" for key, value in extra.items())]
+        redacted = self.redactor.redact_fields(extra)
+        message = self.redactor.redact_text(_message(record))
+        parts = [message, *(f"{key}={value}" for key, value in redacted.items())]
         text = " ".join(parts).translate(_CONTROL)
-        level = f"{record.levelname:<7}"
+        level = f"{str(record.levelname).translate(_CONTROL):<7}"
         if self._colour:
             level = f"{_COLOURS.get(record.levelname, '')}{level}\x1b[0m"
         line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {level} {text}"
-        if record.exc_info:
-            trace = self.formatException(record.exc_info).split("\n")
-            line = "\n".join([line, *("  " + part.translate(_CONTROL) for part in trace)])
+        below = [self.formatException(record.exc_info)] if record.exc_info else []
+        below += [record.stack_info] if record.stack_info else []
+        for trace in below:
+            parts = self.redactor.redact_text(trace).split("\n")
+            line = "\n".join([line, *("  " + part.translate(_CONTROL) for part in parts)])
         return line
 
 
@@ -99,16 +120,34 @@ def setup_logging(settings: Settings) -> None:
     if reconfigure is not None:  # a terminal that knows few characters shows the others escaped
         reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
+    redactor = Redactor(configured_secrets(settings))
     handler.setFormatter(
-        JSONFormatter() if form == "json" else ConsoleFormatter(colour=_wants_colour())
+        JSONFormatter(redactor)
+        if form == "json"
+        else ConsoleFormatter(colour=_wants_colour(), redactor=redactor)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
 
 
+def redactions() -> int:
+    """Secrets that were kept out of this process's log since `setup_logging`."""
+    formatters = (handler.formatter for handler in logging.getLogger().handlers)
+    redactors = {each.redactor for each in formatters if isinstance(each, _Formatter)}
+    return sum(redactor.count for redactor in redactors)
+
+
 def _wants_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # its arguments do not fit, or one cannot be shown
+        text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        return f"{text} (without its arguments: {type(error).__name__})"
 
 
 def _extra(record: logging.LogRecord) -> Dict[str, Any]:
