@@ -113,6 +113,7 @@ def targets(results: Results) -> List[Target]:
             unit=" ms",
             disturbed=busy("start"),
         ),
+        *_logging_targets(results, busy("logging")),
     ]
 
 
@@ -124,6 +125,7 @@ def render(results: Results) -> str:
         ("first_audio", _first_audio),
         ("fairness", _fairness),
         ("memory", _memory),
+        ("logging", _logging),
     ):
         if key in results:
             parts.append(section(results[key]))
@@ -248,6 +250,36 @@ def _memory(found: Results) -> str:
             )
     header = ("", "MB of the answer", "MB resident, all processes")
     return f"### Memory\n\n{_table(header, rows)}"
+
+
+def _logging_targets(results: Results, disturbed: bool) -> List[Target]:
+    us = _get(results, "logging", "us")
+    if not us:
+        return []
+    return [
+        Target(title, limit, us[name]["median"], unit=" µs", disturbed=disturbed)
+        for name, title, limit in (
+            ("plain", "a line of the log, if nobody looked for secrets", 10),
+            ("redacting", "a line of the log", 20),
+        )
+    ]
+
+
+def _logging(found: Results) -> str:
+    titles = {
+        "plain": "AutoVoice, if it looked for no secrets",
+        "redacting": "AutoVoice",
+        "redacting a secret": "AutoVoice, a line with a secret",
+    }
+    versions = found["versions"]
+    rows = []
+    for name, times in found["us"].items():
+        title = titles.get(name) or f"{name} {versions[name]}"
+        if name == "structlog":
+            title += f" with orjson {versions['orjson']}"
+        rows.append((title, f"{times['median']:.1f} ({times['low']:.1f} – {times['high']:.1f})"))
+    title = f"### A line of the log ({found['rounds']} rounds of {found['records']:,} lines each)"
+    return f"{title}\n\n{_table(('one record as JSON', 'CPU µs (min – max)'), rows)}"
 
 
 def _rest(results: Results) -> str:

@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # instead of this folder: `benchmarks` is a package
 
 from benchmarks import throughput  # noqa: E402
-from benchmarks import life, load, machine, report, streams  # noqa: E402: after the line above
+from benchmarks import life, load, logging_cost, machine, report, streams  # noqa: E402: see above
 from benchmarks.raw_engine import Espeak  # noqa: E402
 from benchmarks.servers import Server  # noqa: E402
 from benchmarks.texts import ENGINE_VOICE, sentences, speech_body  # noqa: E402
 
-SECTIONS = ("throughput", "first_audio", "fairness", "memory", "kills", "cache", "start")
+SECTIONS = ("throughput", "first_audio", "fairness", "memory", "kills", "cache", "start", "logging")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -79,6 +79,7 @@ def _measure(folder: Path, wanted: Sequence[str], rounds: int, quick: bool) -> D
             raise
     section("cache", lambda: life.cache_hit(log, folder, 1 if quick else 5))
     section("start", lambda: life.start_time(log, 2 if quick else 5))
+    section("logging", lambda: logging_cost.measure(4 if quick else 40))
     return results
 
 

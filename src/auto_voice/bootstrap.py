@@ -131,7 +131,7 @@ def build(settings: Settings) -> Service:
         draining=lambda: float(scheduler.draining),
         health_checks=health.last,
         log_records=logging_config.record_counts,
-        redactions=lambda: 0,
+        redactions=logging_config.redactions,
     )
     if settings.gpu_metrics != "off":
         wanted = settings.gpu_metrics == "on"

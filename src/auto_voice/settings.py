@@ -133,6 +133,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _text("`json` for machines, `console` for people; `auto`: console on a terminal."),
     ] = "auto"
     log_level: Annotated[LogLevel, _text("The lowest level logged.")] = "INFO"
+    log_dir: Annotated[
+        str,
+        _text(
+            "Folder for log files of 10 MB with 5 older ones, besides standard output; "
+            "empty: none."
+        ),
+    ] = ""
+    log_config: Annotated[
+        str, _text("A file to use instead of the shipped logging_config.yaml.")
+    ] = ""
     revision: Annotated[
         str, _text("Which commit this is, for the metrics; set by the image's build.", min_length=1)
     ] = "unknown"

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from benchmarks import client, figures, load, machine, report, texts, throughput
+from benchmarks import client, figures, load, logging_cost, machine, report, texts, throughput
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -202,3 +202,27 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
     facts = {name: measured()[name] for name in ("date", "machine", "versions")}
     assert {target.met for target in report.targets(facts)} == {None}
     assert "not measured" in report.render(facts)
+
+
+# --- the log ----------------------------------------------------------------------------------
+
+
+def test_a_line_of_the_log_is_measured_whoever_else_is_installed():
+    """Ours always; and what was measured is in the tables, beside its limit."""
+    found = logging_cost.measure(rounds=2, records=20)
+    ours = {"plain", "redacting", "redacting a secret"}
+    assert ours <= set(found["us"])
+    assert all(0 < each["low"] <= each["median"] <= each["high"] for each in found["us"].values())
+    assert set(found["us"]) - ours <= set(found["versions"])
+    results = {**measured(), "logging": found}
+    table = report.render(results)
+    assert "| AutoVoice, a line with a secret |" in table
+    limits = {target.limit for target in report.targets(results) if target.unit == " µs"}
+    assert limits == {10, 20}
+
+
+def test_a_line_that_lacks_something_is_not_measured():
+    """Who leaves a field out is faster, and compares nothing."""
+    sink = logging_cost.Sink()
+    with pytest.raises(RuntimeError):
+        logging_cost._check(lambda: sink.write('{"message": "POST"}'), sink)

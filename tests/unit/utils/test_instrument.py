@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from auto_voice.utils import instrument
 from auto_voice.utils.instrument import bind, carry, timed, traced
-from auto_voice.utils.logging_config import ConsoleFormatter, JSONFormatter
+from auto_voice.utils.log_formats import ConsoleFormatter, JSONFormatter
 from auto_voice.utils.tracing_context import Context, current, received
 
 

@@ -14,12 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auto_voice.settings import load
-from auto_voice.utils import logging_config
-from auto_voice.utils.logging_config import (
-    ConsoleFormatter,
-    JSONFormatter,
-    setup_logging,
-)
+from auto_voice.utils import log_formats, logging_config
+from auto_voice.utils.log_formats import ConsoleFormatter, JSONFormatter
+from auto_voice.utils.logging_config import setup_logging
 from auto_voice.utils.tracing_context import Context, current
 
 # What some program or terminal takes for the end of a line, or for an order.
@@ -31,6 +28,7 @@ HOSTILE = st.text(
     ),
     max_size=60,
 )
+UNSEEN = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 FORGED = "fine\n12:00:00 ERROR   the server is on fire"
 
 
@@ -189,6 +187,78 @@ class TestConsole:
         assert "\x1b[2J" not in line
 
 
+class Hostile:
+    """Shows itself as what it is told."""
+
+    def __init__(self, text):
+        self._text = text
+
+    def __repr__(self):
+        return self._text
+
+    __str__ = __repr__
+
+
+class TestForgery:
+    """One record is one line, and says no more than was logged, wherever input stands in it."""
+
+    @settings(deadline=None)
+    @given(st.lists(HOSTILE, min_size=8, max_size=8))
+    @example([FORGED] * 8)
+    @example(["\ud800\u2028\u202e\x9b2J\x1b[2J\x85\u061c\u2066\ufeff"] * 8)
+    @example(['","level":"CRITICAL","x":"'] * 8)
+    def test_everywhere(self, texts):
+        message, key, value, inner, why, name, logger, shown = texts
+        kind = "E" + re.sub("[\0\ud800-\udfff]", "", name)  # which no class may be called
+        error = raised(type(kind, (ValueError,), {})(why))
+        made = record("%s %s", message, Hostile(shown), level=logging.ERROR, exc_info=error)
+        made.name, made.levelname, made.stack_info = logger, "ERROR" + name, why
+        vars(made).update({"x" + key: value, "nested": {inner: [inner, {inner}]}})
+        vars(made)["odd"] = Hostile(shown)
+        line = JSONFormatter().format(made)
+        assert len(line.splitlines()) == 1
+        assert not re.search(UNSEEN, line)
+        entry = json.loads(line)
+        assert set(entry) - {json.loads(json.dumps("x" + key))} <= {
+            *("time", "level", "logger", "message", "exception", "stack", "nested", "odd"),
+            "x" + key.encode("utf-8", "backslashreplace").decode(),
+        }
+        text = ConsoleFormatter(colour=False).format(made)
+        first, *rest = text.split("\n")
+        assert re.match(r"\d\d:\d\d:\d\d ERROR", first)
+        assert all(line.startswith("  ") for line in rest)
+        assert not re.search(UNSEEN, text.replace("\n", ""))
+
+    @pytest.mark.parametrize("name", ["time", "level", "logger", "exception", "request_id"])
+    def test_what_is_added_takes_no_others_place(self, name):
+        """A field that has the name of one of ours is told apart from it."""
+        token = current.set(Context(request_id="abc"))
+        try:
+            made = record("x", exc_info=raised(ValueError("why")))
+            vars(made)[name] = "forged"
+            entry = json.loads(JSONFormatter().format(made))
+        finally:
+            current.reset(token)
+        assert entry[f"{name}_"] == "forged"
+        assert entry[name] != "forged"
+
+    def test_a_reader_gets_what_was_logged(self):
+        """What is escaped in the line is itself again where the line is read."""
+        text = "a\u2028b\u202ec\x9bd\x7fe\nf"
+        assert as_json("%s", text)["message"] == text
+
+
+class TestStack:
+    """``stack_info=True`` is shown."""
+
+    def test_in_both_formats(self):
+        made = record("here")
+        made.stack_info = "Stack (most recent call last):\n  in test"
+        assert json.loads(JSONFormatter().format(made))["stack"] == made.stack_info
+        lines = ConsoleFormatter(colour=False).format(made).split("\n")
+        assert lines[1:] == ["  Stack (most recent call last):", "    in test"]
+
+
 class TestRequestId:
     """What belongs to one request can be found by its id."""
 
@@ -283,6 +353,21 @@ class TestSetup:
         assert len(written(lambda log: log.info("hello"), times=2)) == 1
 
     @pytest.mark.parametrize("form", ["json", "console"])
+    def test_configured_secrets_are_not_shown(self, written, form):
+        """They are replaced wherever they are, and counted."""
+        keys = "alice:key-of-alice-1,another-key-2"
+        [line] = written(
+            lambda log: log.info(
+                "%s by %s", "key-of-alice-1", "alice", extra={"x": "another-key-2"}
+            ),
+            LOG_FORMAT=form,
+            API_KEYS=keys,
+        )
+        assert "key-of-alice-1" not in line and "another-key-2" not in line
+        assert "[redacted] by alice" in line
+        assert logging_config.redactions() == 2
+
+    @pytest.mark.parametrize("form", ["json", "console"])
     def test_a_line_that_standard_output_cannot_take_is_not_lost(self, written, form, capsys):
         """Whatever is in it: nothing is raised, and nothing but the line is written."""
         [line] = written(
@@ -294,7 +379,7 @@ class TestSetup:
     def test_time_keeps_up(self):
         """The second that was formatted last is not shown for another."""
         times = [1767225599.9, 1767225600.0, 1767225599.1, 1767225601.5]
-        shown = [logging_config._timestamp(time, 5.0) for time in times]
+        shown = [log_formats._timestamp(time, 5.0) for time in times]
         assert shown == [
             "2025-12-31T23:59:59.005Z",
             "2026-01-01T00:00:00.005Z",
