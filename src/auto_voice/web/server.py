@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -9,6 +10,7 @@ from typing import Any, Callable, Dict
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 
@@ -107,6 +109,26 @@ class _Logger(Logger):  # type: ignore[misc]
             super().exception(msg, *args, **kwargs)
 
 
+class _Master(Arbiter):  # type: ignore[misc]
+    """gunicorn's first process, which stops the server at once when it is told twice.
+
+    gunicorn's own no longer listens to SIGTERM, some versions to no signal at
+    all, while it waits for open requests to end.
+    """
+
+    _told = 0
+
+    def signal(self, sig: int, frame: Any) -> None:
+        """Called for every signal but SIGCHLD."""
+        if sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            self._told += 1
+            if self._told > 1:
+                # Whoever does not even stop now is made to.
+                self.kill_workers(signal.SIGQUIT if self._told == 2 else signal.SIGKILL)
+                return
+        super().signal(sig, frame)
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """One gunicorn master with one worker process, which owns the service."""
 
@@ -139,6 +161,10 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(key, value)
         if "control_socket_disable" in self.cfg.settings:
             self.cfg.set("control_socket_disable", True)
+
+    def run(self) -> None:
+        """Serve until a signal says otherwise; does not return."""
+        _Master(self).run()
 
     def load(self) -> Callable[..., Any]:
         """Called by gunicorn in the worker process."""
