@@ -280,7 +280,10 @@ def _allow_files(count: int) -> int:
     if hard != resource.RLIM_INFINITY:
         count = min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except (OSError, ValueError):  # macOS has a limit that it does not tell
+            return soft
     return count
 
 
