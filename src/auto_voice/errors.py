@@ -126,7 +126,7 @@ class MethodNotAllowed(InvalidRequest):
 
 
 class BodyTimeout(InvalidRequest):
-    """The client did not send its body in time."""
+    """The client did not send its request in time."""
 
     code = "request_timeout"
     status = 408

@@ -70,9 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _text("Seconds without a sign of life after which a worker is restarted.", ge=0.1, le=600),
     ] = 10.0
-    default_voice: Annotated[
-        str, _text("The voice where a request names none (command line, Wyoming).", min_length=1)
-    ] = "alloy"
+    default_voice: Annotated[str, _text("The voice where a request names none.", min_length=1)] = (
+        "alloy"
+    )
     voice_aliases: Annotated[
         str,
         _text(

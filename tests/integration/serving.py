@@ -60,12 +60,21 @@ def children(pid: int) -> Dict[int, str]:
     return found
 
 
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
 def is_running(pid: int) -> bool:
     """Whether a process exists and is more than an entry that nobody has collected yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return _state(pid) != "Z"
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process waits for SIGCONT, as the stub's does at the word STOP."""
+    return _state(pid) == "T"
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

@@ -1,11 +1,15 @@
 """What no honest client sends. Nothing of it may harm the server or anybody else's request."""
 
+import contextlib
 import json
 import socket
+import threading
 
 import pytest
 
+from auto_voice.web.server import SPARE_THREADS
 from tests.integration.serving import (
+    AUTOVOICE,
     SENTENCE,
     SPEECH,
     TEXT,
@@ -447,18 +451,98 @@ def test_clients_that_do_not_finish_hold_up_nobody(server, begun):
 
 
 @pytest.mark.slow
-def test_a_client_that_stops_sending_is_not_waited_for_for_ever(server):
-    """It gets 408, or finds the connection closed."""
-    in_headers, in_body = (
-        unfinished(server, data, 1)[0] for data in (b"POST /v1/audio", post(GOOD)[:-1])
-    )
-    with in_body:
-        answer = in_body.answer()
+@pytest.mark.parametrize(
+    "begun",
+    [b"POST /v1/audio", CHUNKED + b"5\r\nhell", post(GOOD)[:-1]],
+    ids=["in the headers", "in a chunk", "in the body"],
+)
+def test_a_client_that_stops_sending_is_not_waited_for_for_ever(server, begun):
+    (connection,) = unfinished(server, begun, 1)
+    with connection:
+        answer = connection.answer()
         assert_error(answer, 408, "request_timeout")
         assert answer.headers["Connection"] == "close"
-        assert in_body.at_end()
-    with in_headers:
-        assert in_headers.at_end() or in_headers.head().status in (400, 408)
+        assert connection.at_end()
+
+
+@contextlib.contextmanager
+def dripping(connections, drop, pause_s):
+    """Meanwhile, each connection sends ``drop`` again and again, as long as it is let."""
+    over = threading.Event()
+
+    def drip():
+        while not over.wait(pause_s):
+            for connection in connections:
+                try:
+                    connection.socket.send(drop, socket.MSG_DONTWAIT)
+                except OSError:
+                    pass  # the server has had enough of this one
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        for connection in connections:
+            connection.close()
+
+
+DRIPS = {
+    "silent": (b"", b""),
+    "in the headers": (b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"x"),
+    "in the body": (post(b" " * 60_000)[:-59_000], b" "),
+    "in a chunk": (CHUNKED + b"%X\r\n" % 60_000, b" "),
+    "after its end": (b"nonsense\r\n\r\n", b"x"),
+}
+
+
+@pytest.fixture(scope="module")
+def few_threads(start_for_module):
+    """A stub server with as few threads as can be."""
+    return start_for_module(engine="stub", max_requests=1)
+
+
+@pytest.mark.parametrize("pause_s", [0.02, 1], ids=["often", "seldom"])
+@pytest.mark.parametrize("name", DRIPS)
+def test_more_dripping_clients_than_threads_hold_up_nobody(few_threads, name, pause_s):
+    """A byte now and then keeps each of them alive; others are served all the same."""
+    begun, drop = DRIPS[name]
+    connections = unfinished(few_threads, begun, 5 * (1 + SPARE_THREADS))
+    with dripping(connections, drop, pause_s):
+        for _ in range(20):
+            with few_threads.connect() as other:
+                other.socket.settimeout(5)
+                assert other.ask(speech_body(SENTENCE)).answer().status == 200
+                other.send(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert other.answer().status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["in the headers", "in the body", "in a chunk"])
+def test_a_dripping_client_is_cut_off(few_threads, name):
+    """Not for its silence, which is never long, but for its slowness."""
+    begun, drop = DRIPS[name]
+    (connection,) = unfinished(few_threads, begun, 1)
+    with dripping([connection], drop, 0.1):
+        assert_error(connection.answer(), 408, "request_timeout")
+        assert connection.at_end()
+
+
+@pytest.mark.parametrize("limit", ["-Sn 128", "-n 400"], ids=["soft", "hard"])
+def test_more_connections_than_open_files_harm_nobody(start, limit):
+    """Where a machine allows few, silent ones give way; no process dies of it."""
+    shell = f'ulimit {limit} && exec "$0" serve --port 0'
+    server = start(command=["sh", "-c", shell, AUTOVOICE], engine="stub", max_requests=1)
+    pid = server.serving_pid()
+    connections = [server.connect() for _ in range(500)]
+    for connection in connections[-20:]:
+        assert connection.ask(speech_body(SENTENCE)).answer().status == 200
+    assert server.serving_pid() == pid
+    assert server.troubles() == []
+    for connection in connections:
+        connection.close()
 
 
 def test_connections_that_only_open_cost_nothing(server):

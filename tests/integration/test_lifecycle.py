@@ -1,10 +1,12 @@
 """Load, clients that leave, crashes and the end: a place that is taken is given back."""
 
+import base64
 import concurrent.futures
 import json
 import random
 import signal
 import threading
+import time
 
 import pytest
 
@@ -15,8 +17,10 @@ from tests.integration.serving import (
     assert_error,
     children,
     is_running,
+    is_stopped,
     kill,
     metric_sum,
+    post,
     speech_body,
     until,
 )
@@ -174,19 +178,17 @@ def test_a_request_that_cannot_start_in_time_is_refused_before_any_audio(start):
     server = start(
         engine="stub", engine_workers=1, engine_timeout_s=600, start_deadline_s=0.5, cache="off"
     )
-    occupant = server.connect().ask(speech_body("One. " + "PAUSE " * 60))
-    assert occupant.head().status == 200
-    until(
-        lambda: server.metric("autovoice_synthesis_queue_depth") == 0,
-        "the worker has begun with what takes long",
-    )
+    (engine,) = server.engine_pids()
+    occupant = server.connect().ask(speech_body("STOP"))
+    until(lambda: is_stopped(engine), "the only worker is busy")
     for text in ("Too late.", "Too late. Both of them."):
         refused = server.speak(text)
         assert_error(refused, 503, "deadline_exceeded")
         assert int(refused.headers["Retry-After"]) >= 1
-    assert server.metric("autovoice_synthesis_requests_total", outcome="timeout") == 2
+    kill(engine, signal.SIGCONT)
     occupant.close()
     until(lambda: server.speak("Now.").status_code == 200, "the next one is served")
+    assert server.metric("autovoice_synthesis_requests_total", outcome="timeout") >= 2
 
 
 def test_a_short_request_gets_its_turn_beside_long_ones(start):
@@ -310,41 +312,119 @@ def test_a_thousand_requests_survive_a_killing_every_second(start):
 # --- the server's own end -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields", [{}, {"stream_format": "sse"}], ids=["audio", "sse"])
-def test_sigterm_lets_a_stream_finish(start, fields):
-    """Whole, while new requests are turned away and readiness says so; then all is gone."""
-    server = start(engine="stub", engine_workers=1, cache="off")
-    text = "One two three. " + "PAUSE " * 20 + "the end."
-    right = server.speak(text, **fields).content
-    stream = server.connect().ask(speech_body(text, **fields))
-    assert stream.head().status == 200
-    pieces = [stream.chunk()]
-    pids = [server.serving_pid(), *server.engine_pids()]
-    # Opened before: what keeps its connection is told, too.
-    beside = server.connect()
-    kill(server.process.pid, signal.SIGTERM)
+STOPS = "One two three. STOP and this is the end."
+"""Streams its first sentence; the engine then waits for SIGCONT."""
+
+
+@pytest.fixture
+def stopping(start):
+    """Makes a server with one worker, and a stream that is half done until the test goes on."""
+    engines = []
+
+    def begin(*, drain_s, **fields):
+        server = start(
+            engine="stub", engine_workers=1, engine_timeout_s=600, drain_s=drain_s, cache="off"
+        )
+        (engine,) = server.engine_pids()
+        engines.append(engine)
+        stream = server.connect().ask(speech_body(STOPS, **fields))
+        assert stream.head().status == 200
+        pieces = [stream.chunk()]
+        until(lambda: is_stopped(engine), "the engine has come to its stop")
+        return server, engine, stream, pieces
+
+    yield begin
+    for engine in engines:
+        kill(engine, signal.SIGCONT)
+
+
+def wait_until_draining(connection):
+    """Ask on a connection that was opened before, as those that a client keeps are told, too."""
 
     def readiness():
-        beside.send(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
-        return beside.answer()
+        connection.send(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        return connection.answer()
 
     answer = until(
         lambda: next((found for found in [readiness()] if found.status == 503), None),
         "readiness says that the server stops",
     )
     assert "draining" in json.loads(answer.body)["reasons"][0]
+
+
+def sound(body, fields):
+    """The audio of an answer, which has to be a complete one."""
+    if not fields:
+        return body
+    *deltas, done = [json.loads(event[6:]) for event in body.decode().split("\n\n")[:-1]]
+    assert done["type"] == "speech.audio.done"
+    return b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["first", "all"])
+@pytest.mark.parametrize("fields", [{}, {"stream_format": "sse"}], ids=["audio", "sse"])
+def test_sigterm_lets_a_stream_finish(stopping, fields, everybody):
+    """Whole, while new requests are turned away and readiness says so; then all is gone.
+
+    Some service managers signal every process, some only the first.
+    """
+    server, engine, stream, pieces = stopping(drain_s=600, **fields)
+    kill(engine, signal.SIGCONT)
+    right = sound(b"".join([*pieces, *stream.chunks()]), fields)
+    stream.ask(speech_body(STOPS, **fields))
+    assert stream.head().status == 200
+    until(lambda: is_stopped(engine), "the engine has come to its stop again")
+    pids = [server.serving_pid(), engine]
+    beside = server.connect()
+    for pid in [server.process.pid] + pids * everybody:
+        kill(pid, signal.SIGTERM)
+    wait_until_draining(beside)
     beside.send(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
     assert beside.answer().status == 200
     refused = beside.ask(speech_body("Too late.")).answer()
     assert_error(refused, 503, "draining")
     assert int(refused.headers["Retry-After"]) >= 1
     beside.close()
-    pieces += stream.chunks()
-    assert b"".join(pieces) == right
+    kill(engine, signal.SIGCONT)
+    assert sound(b"".join(stream.chunks()), fields) == right
     stream.close()
     assert server.process.wait(60) == 0
     until(lambda: not any(map(is_running, pids)), "no process is left")
     assert server.troubles() == []
+
+
+def assert_cut_off(stream):
+    """The client notices that audio is missing."""
+    with pytest.raises((EOFError, ConnectionResetError)):
+        for _ in stream.chunks():
+            pass
+
+
+@pytest.mark.parametrize("again", ["SIGTERM", "SIGINT", "SIGQUIT"])
+def test_a_second_signal_ends_a_drain_at_once(stopping, again):
+    """Somebody has lost patience, and ten minutes of it were left."""
+    server, engine, stream, _ = stopping(drain_s=600)
+    pids = [server.serving_pid(), engine]
+    beside = server.connect()
+    kill(server.process.pid, signal.SIGTERM)
+    wait_until_draining(beside)
+    kill(server.process.pid, getattr(signal, again))
+    assert server.process.wait(30) == 0
+    assert_cut_off(stream)
+    until(lambda: not any(map(is_running, pids)), "no process is left")
+    assert server.troubles() == []
+
+
+@pytest.mark.parametrize("numbers", [["SIGINT"], ["SIGTERM", "SIGINT"]], ids=str)
+def test_the_impatient_are_not_kept_waiting(stopping, numbers):
+    """Ctrl-C does not wait for streams, nor do two signals in a row."""
+    server, engine, stream, _ = stopping(drain_s=600)
+    pids = [server.serving_pid(), engine]
+    for number in numbers:
+        kill(server.process.pid, getattr(signal, number))
+    assert server.process.wait(30) == 0
+    assert_cut_off(stream)
+    until(lambda: not any(map(is_running, pids)), "no process is left")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -359,16 +439,32 @@ def test_an_idle_server_ends_when_asked_to(start, number):
     assert "Traceback" not in server.output()
 
 
-def test_a_stream_that_does_not_end_in_time_is_ended(start):
-    """The drain has a limit, and the client notices that audio is missing."""
-    server = start(engine="stub", engine_workers=1, drain_s=0.2, engine_timeout_s=600)
-    stream = server.connect().ask(speech_body(f"One two three. {SLOW}."))
-    assert stream.head().status == 200
-    assert stream.chunk()
+def test_a_stream_that_does_not_end_in_time_is_ended(stopping):
+    """The drain has its time, and no more."""
+    server, _, stream, _ = stopping(drain_s=2)
+    began = time.monotonic()
     assert server.stop() == 0
-    with pytest.raises((EOFError, ConnectionResetError)):
-        for _ in stream.chunks():
-            pass
+    assert 2 <= time.monotonic() - began < 6
+    assert_cut_off(stream)
+
+
+def test_a_request_that_does_not_arrive_in_time_holds_up_no_drain(start):
+    """Neither in the lobby nor in a thread."""
+    server = start(engine="stub", drain_s=1)
+    begun = [
+        post(b"  ")[:-1],
+        b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n",
+    ]
+    connections = [server.connect() for _ in begun]
+    for connection, data in zip(connections, begun):
+        connection.send(data)
+    assert server.get("/health/live").status_code == 200
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5
+    for connection in connections:
+        assert connection.at_end()
+        connection.close()
 
 
 def test_the_process_that_serves_is_replaced_when_it_is_killed(start):

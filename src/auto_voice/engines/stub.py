@@ -2,7 +2,8 @@
 
 Words in capitals make it misbehave, so that a test can ask for a crash through
 the front door: ``CRASH`` kills the process, ``HANG`` never returns, ``FAIL``
-raises. ``PAUSE`` takes 50 ms of time before its tone.
+raises. ``PAUSE`` takes 50 ms of time before its tone, and ``STOP`` stops the
+process until somebody sends it SIGCONT.
 """
 
 import math
@@ -96,3 +97,5 @@ def _misbehave(word: str) -> None:
         raise EngineFailed("the stub was asked to fail")
     elif word == "PAUSE":
         time.sleep(0.05)
+    elif word == "STOP":
+        os.kill(os.getpid(), signal.SIGSTOP)

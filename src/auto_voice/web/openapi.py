@@ -91,7 +91,12 @@ def page(endpoints: Iterable[Endpoint]) -> str:
         )
 
     return render_template(
-        "docs.html", document=described, resolve=resolve, kind=kind, marked=marked
+        "docs.html",
+        document=described,
+        formats=FORMATS,
+        resolve=resolve,
+        kind=kind,
+        marked=marked,
     )
 
 

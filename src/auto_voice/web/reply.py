@@ -44,3 +44,13 @@ def error_reply(error: AutoVoiceError) -> Reply:
     if error.status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return Reply(error.status, headers, body)
+
+
+def last_words(error: AutoVoiceError) -> bytes:
+    """An error as the whole answer that a connection ends with."""
+    reply = error_reply(error)
+    fields = [("Connection", "close"), *reply.headers]
+    head = [f"HTTP/1.1 {STATUS_LINES.get(reply.status, str(reply.status))}"]
+    head += [f"{name}: {value}" for name, value in fields]
+    body = reply.body if isinstance(reply.body, bytes) else b""
+    return "\r\n".join([*head, "", ""]).encode("latin-1", "replace") + body

@@ -1,20 +1,9 @@
 """The parts that sit between gunicorn and the connection."""
 
-import socket
-import threading
-
 import pytest
 
 from auto_voice import settings
-from auto_voice.web.server import SPARE_THREADS, Server, _OneWrite, _Socket
-
-
-@pytest.fixture
-def pair():
-    ours, theirs = socket.socketpair()
-    yield ours, theirs
-    ours.close()
-    theirs.close()
+from auto_voice.web.server import SPARE_THREADS, Server, _OneWrite
 
 
 class Stingy:
@@ -41,22 +30,6 @@ def test_headers_and_body_arrive_in_order_however_little_is_taken(at_once):
     out.sendall(b"body")
     out.sendall(b"more")
     assert stingy.taken == b"headbodymore"
-
-
-def test_a_connection_that_was_not_blocking_waits_once_it_says_so(pair):
-    """gunicorn switches it while it waits for the first byte."""
-    ours, theirs = pair
-    for blocking in (True, False):
-        ours.setblocking(blocking)
-        ours = _Socket.of(ours)
-        ours.setblocking(True)
-        assert ours.gettimeout() is None
-        threading.Timer(0.05, theirs.sendall, [b"late"]).start()
-        assert ours.recv(10) == b"late"
-        ours.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            ours.recv(10)
-    ours.close()
 
 
 def configured(**values):
