@@ -116,6 +116,8 @@ class Tracing:
             resource=_resource(), id_generator=self._ids, shutdown_on_exit=False
         )
         self._trouble = _Trouble()
+        self._closing = threading.Lock()
+        self._closed = False
         exporter = _Reporting(OTLPSpanExporter(), self._trouble)
         try:
             self._provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -161,20 +163,23 @@ class Tracing:
             return None
         return Span(self._tracer, span, time.time_ns() - time.monotonic_ns())
 
-    def flush(self) -> None:
-        """Send what has ended."""
-        self._provider.force_flush()
-
     def close(self, timeout_s: float = FLUSH_S) -> None:
         """Send what has ended, as far as that can be done in time; nothing after that."""
-        # The SDK would wait for a collector that does not answer much longer than anybody wants.
-        ending = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
-        ending.start()
-        ending.join(timeout_s)
-        if ending.is_alive():
-            log.warning("the last spans could not be sent in time")
-        else:
-            self._trouble.unwatch()
+        # Whoever comes second waits for the first: the process may end right after.
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            # The SDK would wait for a collector that does not answer longer than anybody wants.
+            ending = threading.Thread(
+                target=self._provider.shutdown, name="last-spans", daemon=True
+            )
+            ending.start()
+            ending.join(timeout_s)
+            if ending.is_alive():
+                log.warning("the last spans could not be sent in time")
+            else:
+                self._trouble.unwatch()
 
 
 class Span:
