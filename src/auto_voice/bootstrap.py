@@ -123,7 +123,8 @@ def build(settings: Settings) -> Service:
         capacity=settings.max_requests,
     )
     metrics.engine.watch(
-        ready=lambda: float(pool.ready_workers > 0),
+        ready_workers=lambda: pool.ready_workers,
+        workers=settings.engine_worker_count,
         last_success=lambda: pool.last_success,
     )
     metrics.cache.watch(lambda: cache.size_bytes if cache else (0, 0))
