@@ -12,6 +12,7 @@ from auto_voice.errors import MissingDependency, SettingsError
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
+from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
@@ -41,6 +42,7 @@ class Service:
         self.synthesizer = synthesizer
         self.metrics = metrics
         self.health = health
+        self.errors = RecentErrors()
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
 
