@@ -12,7 +12,9 @@ from auto_voice.errors import MissingDependency, SettingsError
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
+from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.monitoring.redis_check import RedisCheck
+from auto_voice.monitoring.status import StatusReader
 from auto_voice.settings import PREFIX, Settings
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
@@ -41,6 +43,8 @@ class Service:
         self.synthesizer = synthesizer
         self.metrics = metrics
         self.health = health
+        self.errors = RecentErrors()
+        self.status = StatusReader(metrics, health, self.errors)
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
 
@@ -59,6 +63,7 @@ class Service:
 
     def close(self) -> None:
         """Stop at once."""
+        self.status.history.close()
         self.synthesizer.scheduler.drain()
         self.synthesizer.pool.close()
         if self.tracing is not None:
@@ -123,7 +128,8 @@ def build(settings: Settings) -> Service:
         capacity=settings.max_requests,
     )
     metrics.engine.watch(
-        ready=lambda: float(pool.ready_workers > 0),
+        ready_workers=lambda: pool.ready_workers,
+        workers=settings.engine_worker_count,
         last_success=lambda: pool.last_success,
     )
     metrics.cache.watch(lambda: cache.size_bytes if cache else (0, 0))
@@ -138,7 +144,9 @@ def build(settings: Settings) -> Service:
         metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
     tracing = tracing_module().Tracing() if settings.tracing != "off" else None
     pool.start()
-    return Service(settings, synthesizer, metrics, health, tracing)
+    service = Service(settings, synthesizer, metrics, health, tracing)
+    service.status.history.start()
+    return service
 
 
 def tracing_module() -> Any:

@@ -52,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_listings: Annotated[
         Switch, _text("`on` answers /v1/audio/voices and /v1/audio/models without a key.")
     ] = "on"
+    public_status: Annotated[
+        Switch, _text("`on` answers /v1/status, which the page /status shows, without a key.")
+    ] = "off"
     rate_limit: Annotated[
         str,
         _text(

@@ -14,7 +14,15 @@ from tests.integration.serving import (
 
 KEYS = "alice:correct-horse,bob:battery-staple,tr0ub4dor"
 LISTINGS = ("/v1/audio/voices", "/v1/audio/models", "/v1/audio/voices/en-us")
-PUBLIC = ("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs")
+PUBLIC = (
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/status",
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +121,25 @@ def test_listings_are_closed_by_a_setting(start):
         assert server.get(path, headers=bearer("tr0ub4dor")).status_code == 200
     for path in PUBLIC:
         assert server.get(path).status_code == 200
+
+
+def test_the_status_needs_a_key_unless_a_setting_opens_it(keyed, start):
+    """It tells of others' requests; the page that shows it is only a page."""
+    assert_error(keyed.get("/v1/status"), 401, "invalid_api_key")
+    assert keyed.get("/v1/status", headers=bearer("tr0ub4dor")).status_code == 200
+    server = start(engine="stub", api_keys=KEYS, public_status="on")
+    assert server.get("/v1/status").status_code == 200
+    assert_error(server.get("/v1/models"), 401, "invalid_api_key")
+
+
+def test_who_tries_keys_at_the_status_is_in_the_log(keyed):
+    """Although those who ask it with a right one every few seconds are not."""
+    for identity, key in (("guessed", "wrong"), ("known", "tr0ub4dor")):
+        headers = {**bearer(key), "X-Request-ID": identity}
+        keyed.get("/v1/status", headers=headers)
+    line = keyed.access_line("guessed")
+    assert (line["route"], line["status"]) == ("/v1/status", 401)
+    assert "known" not in [line.get("request_id") for line in keyed.log()]
 
 
 def test_what_is_not_there_is_not_there_with_or_without_a_key(keyed):

@@ -105,6 +105,20 @@ def test_switched_off_it_does_not_look(driver, start):
     assert not has_the_library(server)
 
 
+def test_the_status_shows_the_gpus_of_the_metrics(driver, start):
+    driver.put(L4, H100, rules=[f"fail nvmlDeviceGetTemperature 1 {GPU_IS_LOST}"])
+    server = start(engine="stub")
+    until(lambda: ("info", "1") in gpu_values(server), "GPUs are shown")
+    values = gpu_values(server)
+    status = server.get("/v1/status").json()
+    assert status["gpus_complete"] is False
+    assert [gpu["model"] for gpu in status["gpus"]] == ["NVIDIA L4", "NVIDIA H100 80GB HBM3"]
+    for gpu in status["gpus"]:
+        for name in ("utilization_ratio", "memory_used_bytes", "temperature_celsius"):
+            assert gpu[name] == values.get((name, gpu["gpu"])), name
+    assert status["gpus"][1]["temperature_celsius"] is None
+
+
 def test_doctor_shows_the_gpus(driver):
     driver.put(L4, H100)
     done = doctor()

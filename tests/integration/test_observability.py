@@ -97,7 +97,7 @@ def engine_ends(server):
 def test_probes_and_scrapes_are_not_in_the_log(stub):
     """They come every few seconds, and would be most of it."""
     before = len(stub.log())
-    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+    for path in ("/health", "/health/live", "/health/ready", "/metrics", "/v1/status"):
         assert stub.get(path).status_code == 200
     stub.get("/v1/models", headers={"X-Request-ID": "after-the-probes"})
     stub.access_line("after-the-probes")
@@ -213,9 +213,12 @@ def test_counters_match_what_was_done(fresh):
     assert value("build_info") == 1
 
 
-def test_what_is_said_to_be_ready_is(fresh):
+def test_what_is_said_to_be_ready_is(start):
+    fresh = start(engine="stub", engine_workers=1)
     shown = fresh.get("/metrics").text
     assert metric_sum(shown, "autovoice_engine_ready") == 1
+    assert metric_sum(shown, "autovoice_engine_workers_ready") == 1
+    assert metric_sum(shown, "autovoice_engine_workers") == 1
     assert metric_sum(shown, "autovoice_draining") == 0
     assert metric_sum(shown, "autovoice_engine_load_duration_seconds") > 0
     assert metric_sum(shown, "autovoice_engine_last_success_timestamp_seconds") > 1.7e9
@@ -261,3 +264,100 @@ def test_the_metrics_of_the_process_are_there(stub):
     shown = stub.get("/metrics").text
     assert metric_sum(shown, "process_resident_memory_bytes") > 10_000_000
     assert metric_sum(shown, "process_start_time_seconds") > 1.7e9
+
+
+# --- the status -----------------------------------------------------------------------------------
+
+
+def total(counts):
+    return {name: count["total"] for name, count in counts.items() if count["total"]}
+
+
+def test_the_status_agrees_with_the_metrics(fresh):
+    """Outcomes, HTTP, cache, engine, queue: the same figures in another shape."""
+    for text in ("one", "one", "two", "Two. Sentences.", "FAIL", "CRASH"):
+        fresh.speak(text)
+    fresh.speak(voice="nobody")
+    fresh.get("/nothing")
+    fresh.get("/v1/models")
+    fresh.wait_until_ready()
+    status, shown = fresh.get("/v1/status").json(), fresh.get("/metrics").text
+
+    def value(name, **labels):
+        return metric_sum(shown, f"autovoice_{name}", **labels)
+
+    outcomes = total(status["speech"]["outcomes"])
+    assert outcomes == {"success": 4, "error": 2, "invalid": 1}
+    for outcome, count in outcomes.items():
+        assert value("synthesis_requests_total", outcome=outcome) == count
+    recent = {name: count["recent"] for name, count in status["speech"]["outcomes"].items()}
+    assert {name: count for name, count in recent.items() if count} == outcomes
+    assert 0 < status["window_s"] <= status["uptime_s"] < 60
+    assert status["speech"]["per_s"] == pytest.approx(7 / status["window_s"], rel=0.05)
+
+    first_audio = status["speech"]["first_audio"]
+    for bucket in first_audio["buckets"]:
+        below = sum(
+            other["recent"]
+            for other in first_audio["buckets"]
+            if bucket["upto_s"] is None or (other["upto_s"] or 1e9) <= bucket["upto_s"]
+        )
+        bound = "+Inf" if bucket["upto_s"] is None else str(bucket["upto_s"])
+        assert value("synthesis_first_audio_seconds_bucket", le=bound) == below
+    assert 0 < first_audio["p50_s"] <= first_audio["p95_s"] < 30
+
+    assert total(status["http"]["statuses"]) == {"2xx": 5, "4xx": 2, "5xx": 2}
+    assert total(status["cache"]["results"]) == {"hit": 1, "miss": 5}
+    assert status["cache"]["hit_ratio"] == pytest.approx(1 / 6, abs=1e-3)
+    assert status["cache"]["size_bytes"]["memory"] == value("cache_size_bytes", cache="memory")
+    (engine,) = status["engines"]
+    # A worker in place of the crashed one may speak its first word in between.
+    assert 0 < engine["last_success"] <= value("engine_last_success_timestamp_seconds")
+    assert engine["errors"]["crash"] == value("engine_errors_total", reason="crash") == 2
+    assert status["queue"] == {"in_progress": 0, "capacity": 128, "waiting": 0}
+    assert all(check["passed"] for check in status["checks"])
+    assert (status["gpus"], status["gpus_complete"]) == ([], None)
+
+
+def test_the_status_has_the_last_errors_and_no_text(fresh):
+    """Each with the id that finds its line in the log."""
+    fresh.speak(f"{SECRET} FAIL", headers={"X-Request-ID": "a"})
+    fresh.speak(SECRET, voice=SECRET, headers={"X-Request-ID": "b"})
+    fresh.get(f"/{SECRET}?key={SECRET}", headers={"X-Request-ID": "c"})
+    fresh.speak(f"One. {SECRET} FAIL", stream_format="sse", headers={"X-Request-ID": "d"})
+    answer = fresh.get("/v1/status")
+    assert SECRET.split()[0] not in answer.text
+    errors = answer.json()["errors"]
+    assert [
+        (error["request_id"], error["status"], error["code"], error["route"]) for error in errors
+    ] == [
+        ("d", 200, "engine_failed", SPEECH),
+        ("c", 404, "not_found", "<unmatched>"),
+        ("b", 404, "voice_not_found", SPEECH),
+        ("a", 500, "engine_failed", SPEECH),
+    ]
+    for error in errors:
+        assert fresh.access_line(error["request_id"])["error"] == error["code"]
+
+
+def test_the_status_does_not_wait_for_an_engine_that_hangs(start):
+    """Whoever looks at it, looks because something is wrong."""
+    server = start(engine="stub", engine_workers=1, engine_timeout_s=3)
+    with server.connect() as connection:
+        connection.ask(speech_body("HANG"))
+        until(lambda: server.in_progress() == 1, "the worker has it")
+        answer = server.get("/v1/status", timeout=5).json()
+        assert answer["queue"]["in_progress"] == 1
+
+
+@pytest.mark.slow
+def test_the_status_remembers_the_last_minutes(fresh):
+    """In steps of five seconds, by itself: nobody has to look meanwhile."""
+    for _ in range(3):
+        fresh.speak("one")
+
+    def remembered():
+        points = fresh.get("/v1/status").json()["history"]
+        return sum(round(5 * point["speech_per_s"]) for point in points)
+
+    until(lambda: remembered() == 3, "the step is over")

@@ -19,6 +19,8 @@ from auto_voice import errors
 from auto_voice.audio.formats import FORMATS
 from auto_voice.bootstrap import Service, build
 from auto_voice.monitoring import metrics
+from auto_voice.monitoring.recent_errors import KEPT
+from auto_voice.monitoring.status import Status
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
 from auto_voice.web.app import create_app
 from auto_voice.web.schemas import SpeechBody, VoicesQuery
@@ -176,15 +178,23 @@ def test_every_route_has_its_row(service, endpoints):
     assert len(endpoints) == len(routes)
 
 
+@pytest.mark.parametrize("status", ["on", "off"])
 @pytest.mark.parametrize("listings", ["on", "off"])
-def test_keys_are_wanted_where_the_document_says(service, endpoints, listings):
+def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, status):
     """The column "key" is what a client without one finds."""
-    settings = msgspec.structs.replace(service.settings, public_listings=listings)
+    settings = msgspec.structs.replace(
+        service.settings, public_listings=listings, public_status=status
+    )
     app = create_app(Service(settings, service.synthesizer, service.metrics, service.health))
-    wanted = {"yes": True, "never": False, "if listings are closed": listings == "off"}
+    wanted = {
+        "yes": True,
+        "never": False,
+        "if listings are closed": listings == "off",
+        "unless status is open": status == "off",
+    }
     for method, path, key in endpoints:
-        status = app.test_client().open(path, method=method).status_code
-        assert (status == 401) == wanted[key], path
+        answer = app.test_client().open(path, method=method)
+        assert (answer.status_code == 401) == wanted[key], path
 
 
 def test_fields_of_a_request_are_listed_as_they_are_validated():
@@ -319,6 +329,13 @@ def test_what_tells_alertmanager_is_listed():
     both = {name.replace("$1", kind) for name in read_there for kind in ("PAGE", "TICKET")}
     rows = tables(GUIDE)["variable is"]
     assert {name for row in rows for name in codes(row[0])} == both
+
+
+def test_fields_of_the_status_are_listed():
+    """Each once, in the order in which they come."""
+    listed = [name for row in tables(API)["field tells"] for name in codes(row[0])]
+    assert listed == [field.name for field in msgspec.structs.fields(Status)]
+    assert f"The last {KEPT} of the server's own errors" in read(API)
 
 
 # --- examples -------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ class Health:
         self._backends = dict(backends or {})
         self._started = False
         self._probing = threading.Lock()
-        self._engine_said: Optional[str] = "not looked at yet"
+        self._engine_said: Optional[str] = None
+        """Its fault when last looked at. A worker that is ready has spoken: there is none yet."""
 
     @property
     def started(self) -> bool:

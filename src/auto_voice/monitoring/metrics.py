@@ -28,6 +28,15 @@ METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 UNMATCHED = "<unmatched>"
 """The route of paths that no endpoint has."""
+OPERATION_ROUTES = (
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/health/startup",
+    "/metrics",
+    "/v1/status",
+)
+"""Asked every few seconds by machines: no traffic, and not worth a line in the log each."""
 
 # When each series began is of no use to anybody and doubles what a scrape transfers.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -43,7 +52,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.registry.register(PLATFORM_COLLECTOR)
         self.registry.register(GC_COLLECTOR)
-        families = Families("autovoice_")
+        families = self.families = Families("autovoice_")
+        """What the server records and reads of itself: without the process' and GPUs' series."""
         self.registry.register(families)
         self.http = HTTPMetrics(families)
         self.websocket = WebSocketMetrics(families)

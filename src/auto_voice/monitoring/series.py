@@ -8,7 +8,19 @@ to the library at a scrape, and everything from there on is the library's.
 import itertools
 import threading
 from bisect import bisect_left
-from typing import Any, Callable, Dict, Generic, Iterable, List, Mapping, Sequence, Tuple, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Generic,
+    Iterable,
+    List,
+    Mapping,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -81,8 +93,8 @@ class Families(Collector):
     def __init__(self, prefix: str) -> None:
         self.lock = threading.Lock()
         self._prefix = prefix
-        self._collect: List[Callable[[], Metric]] = []
-        self._read: List[Callable[[], Metric]] = []
+        self._collect: List[Tuple[str, Callable[[], Metric]]] = []
+        self._read: List[Tuple[str, Callable[[], Metric]]] = []
         self._children: Dict[str, Children[Any]] = {}
         self._overflow()
 
@@ -117,7 +129,7 @@ class Families(Collector):
                 family.add_metric(values, value)  # type: ignore[attr-defined]
             return family
 
-        self._read.append(collect)
+        self._read.append((name, collect))
 
     def _overflow(self) -> None:
         def read() -> Iterable[Tuple[Sequence[str], float]]:
@@ -136,7 +148,7 @@ class Families(Collector):
                 family.add_metric(values, child.value)
             return family
 
-        self._collect.append(collect)
+        self._collect.append((name, collect))
         return children
 
     def histogram(
@@ -155,12 +167,22 @@ class Families(Collector):
                 family.add_metric(values, buckets, child.sum)
             return family
 
-        self._collect.append(collect)
+        self._collect.append((name, collect))
         return children
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry at each scrape."""
         with self.lock:
-            recorded = [collect() for collect in self._collect]
+            recorded = [collect() for _, collect in self._collect]
         # Without the lock: what is read may take locks of its own.
-        return [*recorded, *(collect() for collect in self._read)]
+        return [*recorded, *(collect() for _, collect in self._read)]
+
+    def some(self, names: Container[str]) -> List[Metric]:
+        """The families of these ``names`` alone, as `collect` gives them.
+
+        For those who look every few seconds: most other families cost more, and some ask
+        other servers.
+        """
+        with self.lock:
+            recorded = [collect() for name, collect in self._collect if name in names]
+        return [*recorded, *(collect() for name, collect in self._read if name in names)]

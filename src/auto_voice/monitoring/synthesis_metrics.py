@@ -201,12 +201,21 @@ class EngineMetrics:
             self._labels,
         )
 
-    def watch(self, *, ready: Live, last_success: Live) -> None:
-        """Read these at each scrape."""
+    def watch(self, *, ready_workers: Live, workers: int, last_success: Live) -> None:
+        """Read these at each scrape; ``workers``: how many there should be."""
         self._families.gauge(
             "engine_ready",
             "1 while at least one worker has spoken and runs.",
-            ready,
+            lambda: float(ready_workers() > 0),
+            self._labels,
+        )
+        self._families.gauge(
+            "engine_workers", "Workers there should be.", lambda: workers, self._labels
+        )
+        self._families.gauge(
+            "engine_workers_ready",
+            "Workers that have spoken and run.",
+            ready_workers,
             self._labels,
         )
         self._families.gauge(

@@ -3,13 +3,15 @@
 from typing import Any, Dict, Tuple
 
 import msgspec
+from flask import render_template
 from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
 from auto_voice.errors import ModelNotFound, UnsupportedParameter
+from auto_voice.monitoring.status import Status
 from auto_voice.synthesis.synthesizer import SpeechRequest
 from auto_voice.voices.catalogue import ListedVoice
-from auto_voice.web import openapi
+from auto_voice.web import openapi, page
 from auto_voice.web.answer import Answer, Events
 from auto_voice.web.endpoint import AUDIO, HTML, SPEECH_PATH, TEXT, Endpoint
 from auto_voice.web.incoming import (
@@ -52,6 +54,8 @@ class API:
         self._synthesizer = service.synthesizer
         self._body_limit = service.settings.body_limit_bytes
         self._models = (service.settings.engine, *OPENAI_MODELS)
+        settings = service.settings
+        self._status_is_locked = settings.public_status == "off" and bool(settings.keys())
         self.endpoints: Tuple[Endpoint, ...] = (
             Endpoint(
                 "POST",
@@ -150,6 +154,22 @@ class API:
                 self.metrics,
                 "Prometheus metrics",
                 {200: TEXT},
+                public=True,
+            ),
+            Endpoint(
+                "GET",
+                "/v1/status",
+                self.status,
+                "What the server does now",
+                {200: Status, 401: ErrorBody},
+                public=settings.public_status == "on",
+            ),
+            Endpoint(
+                "GET",
+                "/status",
+                self.status_page,
+                "The same for people, kept up to date",
+                {200: HTML},
                 public=True,
             ),
             Endpoint(
@@ -269,6 +289,14 @@ class API:
         """In the text format that the scraper prefers."""
         encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
         return _bytes(encode(self._service.metrics.registry), content_type)
+
+    def status(self, environ: Environ) -> Reply:
+        """Figures of the last minute and since the start, all out of /metrics; the last errors."""
+        return _json(self._service.status.read())
+
+    def status_page(self, environ: Environ) -> Reply:
+        """It asks for a key where /v1/status needs one."""
+        return page.sealed(render_template("status.html", locked=self._status_is_locked))
 
     def openapi(self, environ: Environ) -> Reply:
         """The OpenAPI 3.1 description of all this."""

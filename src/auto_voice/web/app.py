@@ -73,7 +73,9 @@ def create_app(service: Service) -> Flask:
         )
     lane = _SpeechLane(app.wsgi_app, api, gate)
     spans = RequestSpans(service.tracing) if service.tracing is not None else None
-    app.wsgi_app = Observed(lane, service.metrics, spans)  # type: ignore[method-assign]
+    app.wsgi_app = Observed(  # type: ignore[method-assign]
+        lane, service.metrics, spans, service.errors
+    )
     return app
 
 

@@ -7,7 +7,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Optional
 
-from auto_voice.monitoring.metrics import UNMATCHED, Metrics
+from auto_voice.errors import AutoVoiceError
+from auto_voice.monitoring.metrics import METHODS, OPERATION_ROUTES, UNMATCHED, Metrics
+from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.utils.tracing_context import Context, current, received
 from auto_voice.web.request_span import RequestSpans
 
@@ -20,8 +22,6 @@ FACTS = "autovoice.facts"
 """The WSGI environment's key for what the log line shall say; ``route`` is for the metrics, too."""
 
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_QUIET = ("/health", "/health/live", "/health/ready", "/health/startup", "/metrics")
-"""Asked every few seconds by machines; not traced, and logged at DEBUG unless they fail."""
 
 
 class Observed:
@@ -36,11 +36,17 @@ class Observed:
         app: "WSGIApplication",
         metrics: Metrics,
         spans: Optional[RequestSpans] = None,
+        errors: Optional[RecentErrors] = None,
     ) -> None:
-        """``spans``: where requests are sent to a collector, who does so."""
+        """
+        Args:
+            spans: where requests are sent to a collector, who does so.
+            errors: who remembers requests that failed, if anybody shall.
+        """
         self._app = app
         self._metrics = metrics
         self._spans = spans
+        self._errors = errors
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -52,7 +58,7 @@ class Observed:
             environ.get("HTTP_TRACEPARENT", ""),
             environ.get("HTTP_TRACESTATE", ""),
         )
-        if self._spans is not None and environ["PATH_INFO"] not in _QUIET:
+        if self._spans is not None and environ["PATH_INFO"] not in OPERATION_ROUTES:
             context = self._spans.begin(context, environ)
         facts: Dict[str, Any] = {"route": UNMATCHED}
         environ[FACTS] = facts
@@ -71,6 +77,7 @@ class Observed:
         try:
             counted.body = self._app(environ, start)
         except BaseException:
+            facts.setdefault("error", AutoVoiceError.code)
             counted.close()
             raise
         finally:
@@ -84,7 +91,17 @@ class Observed:
         method = environ.get("REQUEST_METHOD", "")
         route = facts["route"]
         self._metrics.http.done(method, route, status, duration_s)
-        level = logging.DEBUG if route in _QUIET and status < 500 else logging.INFO
+        if self._errors is not None and "error" in facts:
+            self._errors.note(
+                code=facts["error"],
+                status=status,
+                method=method if method in METHODS else "other",
+                route=route,
+                request_id=counted.context.request_id,
+            )
+        # Those who ask every few seconds are worth a line only where they fail.
+        quiet = route in OPERATION_ROUTES and status < 400
+        level = logging.DEBUG if quiet else logging.INFO
         if log.isEnabledFor(level):
             line = {
                 "method": method,
@@ -127,6 +144,9 @@ class _Counted:
             token = current.set(self.context)
             try:
                 piece = next(pieces, None)
+            except Exception:
+                self.facts.setdefault("error", AutoVoiceError.code)
+                raise
             finally:
                 current.reset(token)
             if piece is None:

@@ -60,6 +60,17 @@ def test_a_server_that_was_silent_for_long_proves_that_it_can_speak(world):
     assert len(world.probes) == 1, "the proof is good for a while"
 
 
+def test_who_only_asks_what_was_said_last_costs_no_probe(world):
+    """A worker is ready once it has spoken; without a later fault, that holds."""
+    world.stale()
+    passed = [("draining", True), ("queue", True), ("engine:stub", True)]
+    assert world.health.last() == passed
+    world.error = DeadlineExceeded("too slow")
+    assert len(world.health.reasons()) == 1
+    assert world.health.last() == [*passed[:2], ("engine:stub", False)]
+    assert len(world.probes) == 1
+
+
 def test_a_probe_that_fails_is_the_reason(world):
     world.stale()
     world.error = DeadlineExceeded("too slow")

@@ -32,7 +32,7 @@ def metrics():
 def watch(metrics, depth=lambda: 3, sizes=lambda: (10, 20)):
     """Have it read what is looked at rather than counted."""
     metrics.synthesis.watch(waiting=depth, in_progress=lambda: 2, capacity=128)
-    metrics.engine.watch(ready=lambda: 1.0, last_success=lambda: 1700000000.5)
+    metrics.engine.watch(ready_workers=lambda: 1, workers=2, last_success=lambda: 1700000000.5)
     metrics.cache.watch(sizes)
     metrics.websocket.watch(lambda: 4)
     metrics.jobs.watch(lambda: {("speech", "queued"): 2}, lambda: {"speech": 30.0})
@@ -298,6 +298,34 @@ def test_names_follow_the_rules_of_prometheus(metrics):
         if family.type == "histogram":
             assert family.name.endswith(("_seconds", "_factor", "_size"))
         assert not family.name.endswith(("_ms", "_milliseconds", "_mb"))
+
+
+def test_ready_is_an_engine_with_a_worker_that_is(metrics):
+    ready = [0]
+    metrics.engine.watch(ready_workers=lambda: ready[0], workers=4, last_success=lambda: 0.0)
+    for count, wanted in ((0, 0), (1, 1), (3, 1)):
+        ready[0] = count
+        assert value(metrics, "engine_ready", engine="stub") == wanted
+        assert value(metrics, "engine_workers_ready", engine="stub") == count
+        assert value(metrics, "engine_workers", engine="stub") == 4
+
+
+def test_some_families_can_be_read_alone(metrics):
+    """As a scrape shows them, and without asking whatever else is read at a scrape."""
+    use(metrics)
+    metrics.server.watch(
+        draining=lambda: 1 / 0,
+        health_checks=lambda: [],
+        log_records=dict,
+        redactions=lambda: 0,
+    )
+    names = {"cache_requests_total", "synthesis_queue_depth"}
+    found = {family.name: family for family in metrics.families.some(names)}
+    assert set(found) == {"autovoice_cache_requests", "autovoice_synthesis_queue_depth"}
+    hits = [
+        s.value for s in found["autovoice_cache_requests"].samples if "hit" in s.labels.values()
+    ]
+    assert hits == [1]
 
 
 def test_two_servers_in_one_process_do_not_mix():

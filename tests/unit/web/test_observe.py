@@ -1,12 +1,14 @@
 """Around every request: its id, its trace, its one line, its metrics, whatever happens inside."""
 
 import logging
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from auto_voice.monitoring.metrics import Metrics
+from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.utils.tracing_context import current
 from auto_voice.web.observe import FACTS, Observed
 
@@ -25,10 +27,10 @@ def count(metrics, **labels):
     return value or 0.0
 
 
-def call(app, metrics, **more):
+def call(app, metrics, errors=None, **more):
     """Serve one request; returns its body and the headers it started with."""
     started = []
-    body = Observed(app, metrics)(
+    body = Observed(app, metrics, errors=errors)(
         environ(**more), lambda line, headers, *rest: started.append(headers)
     )
     try:
@@ -175,6 +177,8 @@ def test_one_line_tells_of_each_request(metrics, caplog):
         ("/health", "200 OK", logging.DEBUG),
         ("/health/ready", "503 Service Unavailable", logging.INFO),
         ("/metrics", "200 OK", logging.DEBUG),
+        ("/v1/status", "200 OK", logging.DEBUG),
+        ("/v1/status", "401 Unauthorized", logging.INFO),
         ("/v1/models", "200 OK", logging.INFO),
         ("/v1/models", "500 Internal Server Error", logging.INFO),
     ],
@@ -251,3 +255,73 @@ def test_methods_that_nobody_knows_share_a_series(metrics, method):
     """A client cannot make up labels."""
     call(simple, metrics, REQUEST_METHOD=method)
     assert count(metrics, method="other", route="/x", code="200") == 1
+
+
+# --- the last errors ------------------------------------------------------------------------------
+
+
+def failing(status, **facts):
+    """An application whose every answer is this error."""
+
+    def app(environ, start_response):
+        environ[FACTS].update(facts)
+        start_response(f"{status} Whatever", [])
+        return [b""]
+
+    return app
+
+
+def test_an_error_is_remembered_with_what_finds_it_in_the_log(metrics):
+    errors = RecentErrors()
+    app = failing(404, route="/v1/models/<model>", error="model_not_found")
+    call(app, metrics, errors, HTTP_X_REQUEST_ID="find-me", PATH_INFO="/v1/models/secret")
+    (error,) = errors.newest_first()
+    assert (error.code, error.status) == ("model_not_found", 404)
+    assert (error.method, error.route) == ("GET", "/v1/models/<model>")
+    assert error.request_id == "find-me"
+    assert error.at == pytest.approx(time.time(), abs=60)
+    assert "secret" not in repr(error)
+
+
+def test_what_goes_well_is_not_remembered(metrics):
+    errors = RecentErrors()
+    call(simple, metrics, errors)
+    assert errors.newest_first() == []
+
+
+def test_a_method_that_a_client_makes_up_is_not_remembered(metrics):
+    errors = RecentErrors()
+    call(failing(405, error="method_not_allowed"), metrics, errors, REQUEST_METHOD="X" * 1000)
+    assert [error.method for error in errors.newest_first()] == ["other"]
+
+
+def test_an_answer_that_breaks_off_is_remembered_too(metrics):
+    """Although its status was 200."""
+    errors = RecentErrors()
+
+    def body():
+        yield b"one"
+        raise ZeroDivisionError
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return body()
+
+    with pytest.raises(ZeroDivisionError):
+        call(app, metrics, errors)
+    assert [(error.code, error.status) for error in errors.newest_first()] == [
+        ("internal_error", 200)
+    ]
+
+
+def test_an_application_that_fails_is_remembered(metrics):
+    errors = RecentErrors()
+
+    def app(environ, start_response):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        call(app, metrics, errors)
+    assert [(error.code, error.status) for error in errors.newest_first()] == [
+        ("internal_error", 500)
+    ]
