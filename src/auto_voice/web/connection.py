@@ -68,26 +68,23 @@ class Connection(socket.socket):
         if flags or not self._began:
             return super().recv(size, flags)
         elapsed_s = time.monotonic() - self._began
-        data = None
-        if elapsed_s < LINGER_S:
-            try:
-                data = super().recv(size)
-            except BlockingIOError:
-                pass  # it is one of the slow ones
-        if data is None:
-            data = self._recv_slowly(size, allowance_s(self._received) - elapsed_s)
+        left_s = allowance_s(self._received) - elapsed_s
+        if left_s <= 0:
+            raise TimeoutError("the request did not arrive in time")
+        try:
+            data = super().recv(size, 0 if elapsed_s < LINGER_S else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            data = self._recv_slowly(size, left_s)
         self._received += len(data)
         return data
 
-    def _recv_slowly(self, size: int, allowed_s: float) -> bytes:
-        if allowed_s <= 0:
-            raise TimeoutError("the request did not arrive in time")
+    def _recv_slowly(self, size: int, left_s: float) -> bytes:
         try:
             token = self._tokens.pop()
         except IndexError:
             raise TimeoutError("too many requests arrive slowly") from None
         try:
-            self._wait_at_most(allowed_s)
+            self._wait_at_most(left_s)
             return super().recv(size)
         except BlockingIOError:
             raise TimeoutError("the request did not arrive in time") from None
