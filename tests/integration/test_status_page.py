@@ -1,8 +1,6 @@
 """The page at /status in a real browser: live figures, and nothing that leaves the host."""
 
-import base64
 import contextlib
-import json
 import re
 import signal
 import threading
@@ -11,41 +9,21 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.browser import Browser
+from tests.integration.looking import (
+    PHONE,
+    assert_legible,
+    look,
+    look_as_usual,
+    rows,
+    text,
+    visible,
+)
 from tests.integration.serving import AUTOVOICE, SPEECH, kill, until
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
 STRANGE = re.compile(r"NaN|Infinity|undefined|null|\[object|∞")
 """What a page shows whose author forgot that there may be nothing to show."""
-PHONE, DESK = 320, 1280
-"""Widths in pixels; the one of the narrowest phone that anybody still has."""
-
-# Which texts have less contrast to their background than WCAG asks for (level AA).
-FAINT = r"""
-(() => {
-  const parse = color => color.match(/[\d.]+/g).map(Number);
-  const light = color => parse(color).slice(0, 3).map(c => c / 255).map(
-    c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
-  ).reduce((sum, c, index) => sum + c * [0.2126, 0.7152, 0.0722][index], 0);
-  const ground = node => {
-    const color = getComputedStyle(node).backgroundColor;
-    const [, , , alpha = 1] = parse(color);
-    return alpha === 1 || !node.parentElement ? color : ground(node.parentElement);
-  };
-  const contrast = node => {
-    const both = [getComputedStyle(node).color, ground(node)].map(light).sort((a, b) => b - a);
-    return (both[0] + 0.05) / (both[1] + 0.05);
-  };
-  const own = node => [...node.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-  const shown = [...document.body.querySelectorAll("*")].filter(
-    node => own(node) && node.checkVisibility());
-  return {
-    looked: shown.length,
-    faint: shown.filter(node => contrast(node) < 4.5).map(node => node.textContent.slice(0, 50)),
-  };
-})()
-"""
-
 # Instead of the page's clock: timers go off when the test says so.
 TIMERS = """
 const timers = new Map();
@@ -77,30 +55,8 @@ def page(browser):
     yield begin
     assert [url for url in browser.requests() if not url.startswith((bases[-1], "data:"))] == []
     assert STRANGE.search(text(browser)) is None
-    browser.call("Emulation.clearDeviceMetricsOverride")
-    browser.call("Emulation.setEmulatedMedia", features=[])
+    look_as_usual(browser)
     browser.open("about:blank")  # else it would go on asking
-
-
-def text(page, selector="body"):
-    """What somebody reads there, in one line."""
-    found = page.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
-    return re.sub(r"\s+", " ", found).strip()
-
-
-def rows(page, selector):
-    """The cells of each row."""
-    found = json.dumps(selector)
-    return page.evaluate(
-        f"[...document.querySelectorAll({found})]"
-        ".map(row => [...row.children].map(cell => cell.innerText.trim()))"
-    )
-
-
-def visible(page, *selectors):
-    """Those that somebody can see."""
-    shown = f"{json.dumps(selectors)}.filter(s => document.querySelector(s).checkVisibility())"
-    return page.evaluate(shown)
 
 
 def has_figures(page):
@@ -109,38 +65,6 @@ def has_figures(page):
 
 def shows(page, selector, wanted):
     until(lambda: text(page, selector) == wanted, f"{selector} is {wanted!r}")
-
-
-def look(page, width, scheme="light"):
-    """Be a device of this width, by day or by night."""
-    page.call(
-        "Emulation.setDeviceMetricsOverride",
-        width=width,
-        height=800,
-        deviceScaleFactor=1,
-        mobile=False,
-    )
-    page.call(
-        "Emulation.setEmulatedMedia",
-        features=[{"name": "prefers-color-scheme", "value": scheme}],
-    )
-
-
-def assert_legible(page, folder, name):
-    """On desk and phone, by day and by night; leaves a picture of each."""
-    for width in (DESK, PHONE):
-        for scheme in ("light", "dark"):
-            look(page, width, scheme)
-            size = page.call("Page.getLayoutMetrics")["cssContentSize"]
-            picture = page.call(
-                "Page.captureScreenshot", captureBeyondViewport=True, clip={**size, "scale": 1}
-            )
-            path = folder / f"{name}-{width}-{scheme}.png"
-            path.write_bytes(base64.b64decode(picture["data"]))
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-            found = page.evaluate(FAINT)
-            assert found["looked"] > 5
-            assert found["faint"] == [], path
 
 
 # --- figures --------------------------------------------------------------------------------------

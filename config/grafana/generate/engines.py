@@ -1,7 +1,7 @@
 """Engines: what makes the audio, how fast, and what it waits for."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
-from panels import GREEN, RED, board, figure, graph, of, quantile, quantiles, rate
+from panels import GREEN, RED, YELLOW, board, figure, graph, of, quantile, quantiles, rate
 
 
 def engines() -> Dashboard:
@@ -21,7 +21,19 @@ def engines() -> Dashboard:
                         "none",
                         (f"sum by (engine) ({of('engine_ready')})", "{{engine}}"),
                         colours=((None, RED), (1, GREEN)),
-                        width=6,
+                        width=4,
+                    ),
+                    figure(
+                        "Missing",
+                        "Workers that should run and do not. One that failed is soon replaced.",
+                        "none",
+                        (
+                            f"sum by (engine) ({of('engine_workers')} "
+                            f"- {of('engine_workers_ready')})",
+                            "{{engine}}",
+                        ),
+                        colours=((None, GREEN), (1, YELLOW)),
+                        width=5,
                     ),
                     figure(
                         "Silent for",
@@ -33,21 +45,21 @@ def engines() -> Dashboard:
                             f"({of('engine_last_success_timestamp_seconds')})",
                             "{{engine}}",
                         ),
-                        width=6,
+                        width=5,
                     ),
                     figure(
                         "Start of a worker",
                         "What the newest worker took from its start to its first word, at worst.",
                         "s",
                         (f"max by (engine) ({of('engine_load_duration_seconds')})", "{{engine}}"),
-                        width=6,
+                        width=5,
                     ),
                     figure(
                         "Cores at work",
                         "Seconds of computing a second: about so many workers are busy.",
                         "none",
                         (rate("synthesis_compute_seconds_total", "engine"), "{{engine}}"),
-                        width=6,
+                        width=5,
                     ),
                     graph(
                         "Workers",
