@@ -62,18 +62,6 @@ def engines() -> Dashboard:
                         width=5,
                     ),
                     graph(
-                        "Workers",
-                        "Worker processes that can speak now, of those there should be.",
-                        "none",
-                        [
-                            (
-                                f"sum by (engine) ({of('engine_workers_ready')})",
-                                "{{engine}}: ready",
-                            ),
-                            (f"sum by (engine) ({of('engine_workers')})", "{{engine}}: wanted"),
-                        ],
-                    ),
-                    graph(
                         "Workers that failed",
                         "Within the interval, by reason. Each is replaced; its sentence is spoken "
                         "by another one.",
