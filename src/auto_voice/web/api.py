@@ -304,7 +304,7 @@ class API:
 
     def docs(self, environ: Environ) -> Reply:
         """The same for people, without any network."""
-        return _bytes(openapi.page(self.endpoints).encode(), "text/html; charset=utf-8")
+        return page.sealed(openapi.page(self.endpoints))
 
     def home(self, environ: Environ) -> Reply:
         """To the documentation."""

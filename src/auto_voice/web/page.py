@@ -12,7 +12,7 @@ _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
 def sealed(html: str) -> Reply:
     """The page, under a Content-Security-Policy that fits it.
 
-    Its own styles, scripts and the server it came from are allowed. Whatever else
+    Its own styles, scripts and sounds and the server it came from are allowed. Whatever else
     might get onto the page can neither run nor load anything.
     """
     allowed = {"style": "", "script": ""}
@@ -20,7 +20,7 @@ def sealed(html: str) -> Reply:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         allowed[kind] += f" 'sha256-{digest}'"
     policy = (
-        "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; "
+        "default-src 'none'; connect-src 'self'; img-src data:; media-src blob:; base-uri 'none'; "
         f"form-action 'none'; frame-ancestors 'none'; style-src{allowed['style']}; "
         f"script-src{allowed['script']}"
     )

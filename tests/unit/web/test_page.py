@@ -43,12 +43,14 @@ def test_the_page_is_sent_as_it_is():
     assert headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-@pytest.fixture
-def page(client):
-    return client.get("/status")
+@pytest.fixture(params=["/status", "/docs"])
+def page(request, client):
+    answer = client.get(request.param)
+    assert "Content-Security-Policy" in answer.headers
+    return answer
 
 
-def test_the_status_page_has_no_code_that_its_policy_forbids(page):
+def test_a_page_has_no_code_that_its_policy_forbids(page):
     """No style and no handler in an attribute: no hash could allow those."""
     markup = re.sub(r"<(style|script)>.*?</\1>", "", page.text, flags=re.DOTALL)
     assert not re.search(r"<[^>]+\s(?:style|on[a-z]+)\s*=", markup)
@@ -56,12 +58,13 @@ def test_the_status_page_has_no_code_that_its_policy_forbids(page):
     assert page.text.count("<script>") == page.text.count("<style>") == 1
 
 
-def test_the_status_page_never_writes_data_as_markup(page):
+def test_a_page_never_writes_data_as_markup(page):
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert way not in page.text
 
 
-def test_the_status_page_needs_nothing_from_elsewhere(page):
-    """Its one foreign address is the name of SVG's language."""
-    assert set(re.findall(r"\w+://[^\s\"'`<%]+", page.text)) == {"http://www.w3.org/2000/svg"}
+def test_a_page_needs_nothing_from_elsewhere(page):
+    """Its only foreign address is the name of SVG's language; the other is the server's own."""
+    known = {"http://www.w3.org/2000/svg", "http://localhost/v1/audio/speech"}
+    assert set(re.findall(r"\w+://[^\s\"'`<%]+", page.text)) <= known
     assert not re.search(r"@import|url\(", page.text)
