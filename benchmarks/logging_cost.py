@@ -21,9 +21,11 @@ if __name__ == "__main__":
 
 from benchmarks.figures import spread  # noqa: E402: after the line above
 
-from auto_voice.utils.logging_config import JSONFormatter, request_id  # noqa: E402
+from auto_voice.utils.log_formats import JSONFormatter  # noqa: E402
 from auto_voice.utils.redaction import Redactor  # noqa: E402
+from auto_voice.utils.tracing_context import Context, current  # noqa: E402
 
+_REQUEST_ID = "4bf92f3577b34da6"
 ROUTE = "/v1/audio/speech"
 LINE: Dict[str, Any] = {
     "method": "POST",
@@ -94,7 +96,7 @@ def measure(rounds: int, records: int = 2_000) -> Dict[str, Any]:
     """
     sink = Sink()
     times: Dict[str, List[float]] = {}
-    token = request_id.set("4bf92f3577b34da6")
+    token = current.set(Context(request_id=_REQUEST_ID))
     flags = {name: getattr(logging, name) for name in _UNREAD}
     for name in _UNREAD:
         setattr(logging, name, False)
@@ -110,7 +112,7 @@ def measure(rounds: int, records: int = 2_000) -> Dict[str, Any]:
                 seconds = time.thread_time() - began
                 times.setdefault(name, []).append(1e6 * seconds / records)
     finally:
-        request_id.reset(token)
+        current.reset(token)
         for name, flag in flags.items():
             setattr(logging, name, flag)
     return {
@@ -151,7 +153,7 @@ def _python_json_logger(sink: Sink) -> Write:
     from pythonjsonlogger.json import JsonFormatter
 
     fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    return _standard(sink, JsonFormatter(fields), request_id=request_id.get())
+    return _standard(sink, JsonFormatter(fields), request_id=_REQUEST_ID)
 
 
 def _structlog(sink: Sink) -> Write:
@@ -165,7 +167,7 @@ def _structlog(sink: Sink) -> Write:
         write = sink.write
         flush = sink.flush
 
-    structlog.contextvars.bind_contextvars(request_id=request_id.get())
+    structlog.contextvars.bind_contextvars(request_id=_REQUEST_ID)
     log = structlog.wrap_logger(
         structlog.BytesLogger(Bytes()),
         processors=[
@@ -185,7 +187,7 @@ def _loguru(sink: Sink) -> Write:
 
     logger.remove()
     logger.add(sink.write, serialize=True, level="INFO")
-    log = logger.bind(request_id=request_id.get())
+    log = logger.bind(request_id=_REQUEST_ID)
     return lambda: log.bind(**LINE).info("{} {} {}", "POST", ROUTE, 200)
 
 

@@ -114,6 +114,7 @@ def targets(results: Results) -> List[Target]:
             disturbed=busy("start"),
         ),
         *_logging_targets(results, busy("logging")),
+        *_watching_targets(results, busy("watching")),
     ]
 
 
@@ -282,12 +283,29 @@ def _logging(found: Results) -> str:
     return f"{title}\n\n{_table(('one record as JSON', 'CPU µs (min – max)'), rows)}"
 
 
+def _watching_targets(results: Results, disturbed: bool) -> List[Target]:
+    us = _get(results, "watching", "autovoice_us")
+    if us is None:
+        return []
+    title = "metrics, ids and the log line of a request"
+    return [Target(title, 60, us, unit=" µs", disturbed=disturbed)]
+
+
 def _rest(results: Results) -> str:
     rows: List[Sequence[Any]] = []
     start, killed, hit = (results.get(name) for name in ("start", "kills", "cache"))
     if start:
         rows.append(("start until /health/live", f"{start['live_ms']:.0f} ms"))
         rows.append(("start until /health/ready", f"{start['ready_ms']:.0f} ms"))
+    watching = results.get("watching")
+    if watching:
+        rival = watching.get("rival_us")
+        beside = (
+            f"; prometheus-flask-exporter and python-json-logger {rival:.0f} µs" if rival else ""
+        )
+        title = "metrics, ids and the log line of a request"
+        rows.append((title, f"{watching['autovoice_us']:.0f} µs{beside}"))
+        rows.append(("a scrape of /metrics, made", f"{watching['scrape_ms']:.1f} ms"))
     if hit:
         rows.append(
             ("answer from the cache, p50 / p95", f"{hit['p50_ms']:.2f} / {hit['p95_ms']:.2f} ms")

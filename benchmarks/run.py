@@ -16,12 +16,30 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # instead of this folder: `benchmarks` is a package
 
 from benchmarks import throughput  # noqa: E402
-from benchmarks import life, load, logging_cost, machine, report, streams  # noqa: E402: see above
+from benchmarks import (  # noqa: E402: see above
+    instrumentation,
+    life,
+    load,
+    logging_cost,
+    machine,
+    report,
+    streams,
+)
 from benchmarks.raw_engine import Espeak  # noqa: E402
 from benchmarks.servers import Server  # noqa: E402
 from benchmarks.texts import ENGINE_VOICE, sentences, speech_body  # noqa: E402
 
-SECTIONS = ("throughput", "first_audio", "fairness", "memory", "kills", "cache", "start", "logging")
+SECTIONS = (
+    "throughput",
+    "first_audio",
+    "fairness",
+    "memory",
+    "kills",
+    "cache",
+    "start",
+    "logging",
+    "watching",
+)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -80,6 +98,7 @@ def _measure(folder: Path, wanted: Sequence[str], rounds: int, quick: bool) -> D
     section("cache", lambda: life.cache_hit(log, folder, 1 if quick else 5))
     section("start", lambda: life.start_time(log, 2 if quick else 5))
     section("logging", lambda: logging_cost.measure(4 if quick else 40))
+    section("watching", lambda: instrumentation.measure(4 if quick else 40))
     return results
 
 

@@ -18,7 +18,7 @@ from auto_voice.errors import SettingsError
 
 PREFIX = "AUTOVOICE_"
 
-_SECRETS = frozenset({"api_keys", "redis_url"})
+_SECRETS = frozenset({"api_keys", "redis_url", "metrics_token"})
 
 
 def _text(description: str, **kwargs: Any) -> Any:
@@ -146,6 +146,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_config: Annotated[
         str, _text("A file to use instead of the shipped logging_config.yaml.")
     ] = ""
+    metrics_token: Annotated[str, _text("Bearer token that /metrics asks for; empty: none.")] = ""
+    metrics_port: Annotated[
+        int,
+        _text("Port of its own for /metrics; 0: the same as for all else.", ge=0, le=65535),
+    ] = 0
     revision: Annotated[
         str, _text("Which commit this is, for the metrics; set by the image's build.", min_length=1)
     ] = "unknown"

@@ -66,7 +66,15 @@ def test_a_wrong_value_is_refused_by_its_name(name, value):
 
 
 def test_every_field_with_a_range_was_tried():
-    free = {"api_keys", "api_keys_file", "cache_dir", "log_config", "log_dir", "redis_url"}
+    free = {
+        "api_keys",
+        "api_keys_file",
+        "cache_dir",
+        "log_config",
+        "log_dir",
+        "metrics_token",
+        "redis_url",
+    }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free
 
 

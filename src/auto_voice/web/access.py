@@ -47,6 +47,14 @@ class KeyRing:
         return found
 
 
+def is_bearer(token: str, authorization: str) -> bool:
+    """Whether an Authorization header carries this token; compared in constant time."""
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(
+        given.strip().encode("latin-1", "replace"), token.encode()
+    )
+
+
 class RateLimit:
     """A moving-window limit per client, in memory or in a Redis that servers share.
 

@@ -7,11 +7,12 @@ from flask import render_template
 from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
-from auto_voice.errors import ModelNotFound, UnsupportedParameter
+from auto_voice.errors import InvalidAPIKey, ModelNotFound, NotFound, UnsupportedParameter
 from auto_voice.monitoring.status import Status
 from auto_voice.synthesis.synthesizer import SpeechRequest
 from auto_voice.voices.catalogue import ListedVoice
 from auto_voice.web import openapi, page
+from auto_voice.web.access import is_bearer
 from auto_voice.web.answer import Answer, Events
 from auto_voice.web.endpoint import AUDIO, HTML, SPEECH_PATH, TEXT, Endpoint
 from auto_voice.web.incoming import (
@@ -153,7 +154,7 @@ class API:
                 "/metrics",
                 self.metrics,
                 "Prometheus metrics",
-                {200: TEXT},
+                {200: TEXT, 401: ErrorBody, 404: ErrorBody},
                 public=True,
             ),
             Endpoint(
@@ -287,6 +288,12 @@ class API:
 
     def metrics(self, environ: Environ) -> Reply:
         """In the text format that the scraper prefers."""
+        settings = self._service.settings
+        if settings.metrics_port:
+            raise NotFound(f"The metrics are on port {settings.metrics_port}.")
+        token = settings.metrics_token
+        if token and not is_bearer(token, environ.get("HTTP_AUTHORIZATION", "")):
+            raise InvalidAPIKey("The metrics need their own token, as 'Authorization: Bearer …'.")
         encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
         return _bytes(encode(self._service.metrics.registry), content_type)
 

@@ -13,10 +13,12 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
+from prometheus_client import CollectorRegistry
 
 from auto_voice.bootstrap import build, check
 from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
+from auto_voice.web import metrics_port
 from auto_voice.web.app import create_app
 from auto_voice.web.reply import last_words
 from auto_voice.web.worker import SpeechWorker
@@ -170,6 +172,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the worker process."""
         self.service = build(self.settings)
         app = create_app(self.service)
+        if self.settings.metrics_port:
+            metrics_port.serve(self.settings, self.service.metrics.registry)
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         # What has been made so far lives as long as the process: the garbage collector need not
         # look at it again, and not after every few hundred objects.
@@ -197,4 +201,6 @@ def serve(settings: Settings, reload: bool = False) -> None:
         SettingsError: found here rather than in the worker process, which could only log it.
     """
     check(settings)
+    if settings.metrics_port:
+        metrics_port.listen(settings, CollectorRegistry()).server_close()
     Server(settings, reload).run()
