@@ -191,6 +191,22 @@ def test_a_request_that_cannot_start_in_time_is_refused_before_any_audio(start):
     assert server.metric("autovoice_synthesis_requests_total", outcome="timeout") >= 2
 
 
+@pytest.mark.slow
+def test_a_frozen_engine_makes_a_server_unready_and_not_dead(start):
+    """Restarting it helps nobody, but others should be asked meanwhile."""
+    server = start(engine="stub", engine_workers=1, engine_timeout_s=600)
+    (worker,) = server.engine_pids()
+    kill(worker, signal.SIGSTOP)
+    try:
+        until(lambda: server.get("/health/ready").status_code == 503, "it is not ready")
+        assert "engine:stub" in server.get("/health/ready").json()["reasons"][0]
+        assert server.get("/health/live").status_code == 200
+        assert server.get("/health/startup").status_code == 200
+    finally:
+        kill(worker, signal.SIGCONT)
+    until(lambda: server.get("/health/ready").status_code == 200, "it is ready again")
+
+
 def test_a_short_request_gets_its_turn_beside_long_ones(start):
     """With one worker and long texts before it, it is done while none of them is."""
     server = start(engine="stub", engine_workers=1, cache="off")

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator
 
 from auto_voice.errors import AutoVoiceError, Cancelled
 from auto_voice.synthesis.synthesizer import Speech
+from auto_voice.utils.redaction import text_facts
 from auto_voice.web.reply import encode_json, error_detail
 
 TOKENS_PER_AUDIO_SECOND = 20
@@ -15,13 +16,11 @@ TOKENS_PER_AUDIO_SECOND = 20
 class Answer:
     """A speech's bytes for the WSGI server; accounts for what was sent."""
 
-    def __init__(
-        self, speech: Speech, facts: Dict[str, Any], characters: int, events: bool
-    ) -> None:
+    def __init__(self, speech: Speech, facts: Dict[str, Any], text: str, events: bool) -> None:
         self.speech = speech
         self._events = events
         self._facts = facts
-        self._characters = characters
+        self._text = text
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -45,7 +44,7 @@ class Answer:
             engine=speech.voice.engine,
             voice=speech.voice.id,
             format=speech.format.name,
-            characters=self._characters,
+            **text_facts(self._text),
             audio_s=round(speech.made.audio_s, 3),
             cache=speech.cache,
             outcome=speech.outcome,

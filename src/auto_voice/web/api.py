@@ -209,7 +209,7 @@ class API:
             is_gone=gone_check(environ),
             transport="sse" if events else "http",
         )
-        answer = Answer(speech, environ[FACTS], len(body.input), events)
+        answer = Answer(speech, environ[FACTS], body.input, events)
         headers = [
             ("X-Cache", speech.cache),
             ("X-Voice", speech.voice.id),

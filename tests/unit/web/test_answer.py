@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from auto_voice.errors import Cancelled, EngineCrashed
+from auto_voice.utils.redaction import text_facts
 from auto_voice.web.answer import Answer, Events
 
 
@@ -39,7 +40,7 @@ class Speech:
 
 def answer(*pieces, events=False):
     facts = {}
-    return Answer(Speech(*pieces), facts, 5, events), facts
+    return Answer(Speech(*pieces), facts, "Hello", events), facts
 
 
 def test_audio_passes_through():
@@ -66,7 +67,7 @@ def test_the_facts_are_noted_at_the_end():
         "engine": "stub",
         "voice": "en-us",
         "format": "wav",
-        "characters": 5,
+        **text_facts("Hello"),
         "audio_s": 1.25,
         "cache": "miss",
         "outcome": "success",
