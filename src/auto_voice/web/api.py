@@ -18,6 +18,7 @@ from auto_voice.web.endpoint import AUDIO, HTML, SPEECH_PATH, TEXT, Endpoint
 from auto_voice.web.incoming import (
     Environ,
     gone_check,
+    nested_within_reason,
     query_decoder,
     query_string,
     read_body,
@@ -189,7 +190,7 @@ class API:
 
     def create_speech(self, environ: Environ) -> Reply:
         """The answer streams: its beginning is sent while later sentences are being spoken."""
-        body = validated(_decode_speech, read_body(environ, self._body_limit))
+        body = validated(_decode_speech, nested_within_reason(read_body(environ, self._body_limit)))
         if body.model not in self._models:
             raise _unknown_model(body.model, self._models)
         unsupported = body.unsupported

@@ -23,6 +23,11 @@ Environ = Dict[str, Any]
 BODY_READ = "autovoice.body_read"
 """The WSGI environment's key for whether the body has been read."""
 
+MAX_NESTING = 32
+"""Of arrays and objects in a body; what is documented needs two."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[][{}]")
 _FIELD = re.compile(r" - at `\$\.(\w+)")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
@@ -97,6 +102,23 @@ def _is_switch(kind: Any) -> bool:
     return getattr(kind, "__origin__", kind) is bool  # of Annotated: what is annotated
 
 
+def nested_within_reason(body: bytes) -> bytes:
+    """``body`` itself, if it is nested no deeper than `MAX_NESTING`.
+
+    Decoders have a limit, too, but some thousands deep, and another one with each Python.
+
+    Raises:
+        InvalidJSON: it is nested deeper.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_NESTING:
+        depth = 0
+        for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+            depth += 1 if bracket in b"[{" else -1
+            if depth > MAX_NESTING:
+                raise InvalidJSON("The body is nested too deeply.")
+    return body
+
+
 def validated(decode: Callable[[Any], Any], data: Any) -> Any:
     """``decode(data)``, with a clear error that names the field."""
     try:
@@ -111,8 +133,6 @@ def validated(decode: Callable[[Any], Any], data: Any) -> Any:
         raise InvalidRequest(message[:500], param=param) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"The body is not valid JSON: {error}") from None
-    except RecursionError:
-        raise InvalidJSON("The body is nested too deeply.") from None
 
 
 def gone_check(environ: Environ) -> Callable[[], bool]:

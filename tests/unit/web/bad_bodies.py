@@ -113,6 +113,7 @@ BAD_BODIES: Dict[str, Bad] = {
     "20,000 lists and their ends": Bad(b"[" * 20_000 + b"]" * 20_000),
     "deep input": Bad(_field("input", "[" * 20_000 + "]" * 20_000)),
     "deep field that is ignored": Bad(_field("other", "[" * 20_000 + "]" * 20_000)),
+    "deep enough": Bad(_field("other", "[" * 33 + "]" * 33)),
     "deep objects that are ignored": Bad(_field("other", '{"a":' * 8_000 + "1" + "}" * 8_000)),
     "a number of 10,000 digits": Bad(_field("speed", "9" * 10_000)),
     "a fraction of 10,000 digits": Bad(_field("sample_rate", "0." + "9" * 10_000)),

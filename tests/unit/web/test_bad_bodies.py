@@ -1,5 +1,7 @@
 """No body makes the server fail: each gets an error that says what is wrong with it."""
 
+import json
+
 import pytest
 
 from tests.unit.web.bad_bodies import BAD_BODIES, GOOD
@@ -63,3 +65,10 @@ def test_a_body_nested_a_million_deep_is_an_error(app_with, place, opening):
     assert answer.status_code == 400
     assert answer.json["error"]["code"] in ("invalid_json", "invalid_value")
     assert post(client, GOOD).status_code == 200
+
+
+def test_brackets_in_a_text_are_no_nesting(client):
+    """Nor are those of which each is closed again."""
+    assert post(client, json.dumps({"input": '[{"\\' * 50 + " one"}).encode()).status_code == 200
+    flat = {"input": "one", "other": [[]] * 1000}
+    assert post(client, json.dumps(flat).encode()).status_code == 200
