@@ -218,7 +218,7 @@ def test_a_line_of_the_log_is_measured_whoever_else_is_installed():
     table = report.render(results)
     assert "| AutoVoice, a line with a secret |" in table
     limits = {target.limit for target in report.targets(results) if target.unit == " µs"}
-    assert limits == {10, 20}
+    assert {10, 20} <= limits
 
 
 def test_a_line_that_lacks_something_is_not_measured():
