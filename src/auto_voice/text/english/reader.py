@@ -14,7 +14,7 @@ _PLACE = re.compile(
     r"(?P<word>[A-Za-z]+)|(?P<number>[0-9]|(?<![\w.])\.[0-9])|(?P<sign>[%s])"
     % re.escape(symbols.SIGNS)
 )
-_REST_OF_WORD = re.compile(r"\w*")
+_REST_OF_WORD = re.compile(r"[^\W²³]*")
 _REST_OF_NUMBER = re.compile(r"(?:[.,][0-9]|\w)*")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|ST|ND|RD|TH)(?![\w])")
 _RANGE = re.compile(r"[ \u00a0]?[–—][ \u00a0]?|-|[ ]-[ ](?=[0-9]+[ ]?%)")
