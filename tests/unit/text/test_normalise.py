@@ -1,8 +1,10 @@
 """What is written for the eye is put into words for the ear, and every word knows its place."""
 
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -138,9 +140,9 @@ def test_any_text_is_taken(text):
 
 
 HOSTILE = (
-    "1|1,|1-|1/|1:|1 |1.|*|_|[|(|[a](|](|`|a*|**a|$|#|@|@a|a@|a.|.|http://a|www.|-|\\|+1|(555)|Jan |"
-    "Jan. 1 |No. |e.g. |V |Henry I|1–|½|&|&a|<|~|5'|= |1e5|:)|[^|- |\n- |\n|\n>|> |'9|St. |a & b|1x|"
-    "1 000 |😀|👩\u200d|\u20e3|-- |  |\t|1,000|$1-|a/"
+    "1|1,|1-|1/|1:|1 |1.|*|_|[|(|[a](|](|`|a*|**a|$|#|@|@a|a@|a.|.|http://a|www.|-|+1|(555)|Jan |"
+    "Jan. 1 |No. |e.g. |V |Henry I|1–|½|&|&a|<|~|5'|= |1e5|:)|[^|- |\n- |\n|\n>|> |'9|St. |a & b|"
+    "1x|1 000 |😀|👩\u200d|\u20e3|-- |  |\t|1,000|$1-|a/|\\"
 ).split("|") + ["|", "--|"]
 
 
@@ -171,3 +173,20 @@ def test_emoji_are_loaded_at_the_first_one():
     )
     pytest.importorskip("emoji")
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def rows():
+    """What docs/text.md says is said."""
+    guide = (Path(__file__).parents[3] / "docs" / "text.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (`+)(.+?)\1 \| (.+?) \|", guide, re.MULTILINE)
+    return [(written, expected) for _, written, expected in found]
+
+
+@pytest.mark.parametrize("written, expected", rows())
+def test_the_guide_tells_what_is_said(written, expected):
+    pytest.importorskip("emoji")
+    assert said(written) == expected
+
+
+def test_the_guide_has_examples_of_both_kinds():
+    assert len(rows()) > 40
