@@ -14,7 +14,7 @@ from auto_voice import __version__, settings
 from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError, VoiceNotFound
 
 if TYPE_CHECKING:
-    from auto_voice.synthesis.synthesizer import Speech
+    from auto_voice.synthesis.speech import Speech
 
 FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
 PLAYERS = (
@@ -129,7 +129,7 @@ def say(
       autovoice say "To a pipe" -o - -f wav | aplay -
     """
     from auto_voice.bootstrap import build
-    from auto_voice.synthesis.synthesizer import SpeechRequest
+    from auto_voice.synthesis.speech import SpeechRequest
 
     if text in (None, "-"):
         if text is None and sys.stdin.isatty():

@@ -76,6 +76,7 @@ class Aligned:
 
 def _cut(piece: Piece, low: int, high: int) -> Piece:
     text = piece.text[low:high]
+    # Without a pronunciation: it is the whole piece's.
     if not piece.verbatim:
-        return piece._replace(text=text)
-    return piece._replace(text=text, start=piece.start + low, end=piece.start + high)
+        return piece._replace(text=text, ipa=None)
+    return piece._replace(text=text, start=piece.start + low, end=piece.start + high, ipa=None)

@@ -5,7 +5,7 @@ import errno
 from typing import Any, Dict, Iterator
 
 from auto_voice.errors import AutoVoiceError, Cancelled
-from auto_voice.synthesis.synthesizer import Speech
+from auto_voice.synthesis.speech import Speech
 from auto_voice.utils.redaction import text_facts
 from auto_voice.web.reply import encode_json, error_detail
 

@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from auto_voice.bootstrap import Service
 from auto_voice.errors import InvalidAPIKey, ModelNotFound, NotFound, UnsupportedParameter
 from auto_voice.monitoring.status import Status
-from auto_voice.synthesis.synthesizer import SpeechRequest
+from auto_voice.synthesis.speech import SpeechRequest
 from auto_voice.voices.catalogue import ListedVoice
 from auto_voice.web import openapi, page
 from auto_voice.web.access import is_bearer
