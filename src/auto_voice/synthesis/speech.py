@@ -71,12 +71,7 @@ class Speech:
         self._pieces = pieces
         self._on_close: Callable[["Speech"], None] = lambda speech: None
         self._closed = False
-        self._told = 0
-
-    @property
-    def marks(self) -> List[TimedMark]:
-        """The marks that have been reached, where times were asked for."""
-        return self.made.timings.marks if self.made.timings else []
+        self._told_words = self._told_marks = 0
 
     def new_words(self) -> List[TimedWord]:
         """Words whose times have become known since the last call.
@@ -84,8 +79,16 @@ class Speech:
         Each comes with the piece that has its audio, or with a later one of the same sentence.
         """
         known = self.made.timings.words if self.made.timings else []
-        words, self._told = known[self._told :], len(known)
+        words = known[self._told_words :]
+        self._told_words += len(words)
         return words
+
+    def new_marks(self) -> List[TimedMark]:
+        """Marks that have been reached since the last call."""
+        known = self.made.timings.marks if self.made.timings else []
+        marks = known[self._told_marks :]
+        self._told_marks += len(marks)
+        return marks
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -15,7 +15,9 @@ _QUIET = 330
 """A sample below this, 1 % of full scale, is silence."""
 _LEAST_PAUSE_S = 0.02
 """Shorter silence belongs to the word before it: a stop consonant has some, too."""
-_REST_OF_WORD = re.compile(r"(?:[\w'’‑-]*\w)")
+_REST_OF_WORD = re.compile(r"[\w'’‑-]*\w")
+_PUNCTUATION = " ,.;:!?"
+_WORD = re.compile(r"\w(?:[\w'’‑-]*\w)?")
 _STEP_S = 0.0025
 """How exactly the end of a word is looked for."""
 
@@ -113,7 +115,7 @@ class WordClock:
         self._factor = factor
         self._pcm = bytearray()
         self._spans: List[Tuple[float, int, int]] = []
-        """Start in seconds of the line's audio, and the span in the client's text."""
+        """Start in seconds of the line's audio, and the span in what is said."""
         self._seen = 0
 
     def heard(self, pcm: bytes) -> None:
@@ -126,34 +128,62 @@ class WordClock:
             self._seen += 1
             if word.char_end <= word.char_start:
                 continue
-            span = self._line.said.written(word.char_start, word.char_end)
-            span = _without_space(self._text, *span)
-            if span[0] < span[1] and not (self._spans and self._spans[-1][1:] == span):
-                self._spans.append((word.start_s, *span))
+            if self._spans and self._goes_on(self._spans[-1], word):
+                start_s, start, end = self._spans[-1]
+                self._spans[-1] = (start_s, start, max(end, word.char_end))
+            else:
+                self._spans.append((word.start_s, word.char_start, word.char_end))
         ready: List[TimedWord] = []
         while len(self._spans) > (0 if final else 1):
             until_s = self._spans[1][0] if len(self._spans) > 1 else None
             if not final and until_s is not None and until_s * self._rate > len(self._pcm) // 2:
                 break  # whether it ends in silence is not known yet
-            start_s, char_start, char_end = self._spans.pop(0)
-            char_end = self._whole(char_end, self._spans[0][1] if self._spans else None)
-            end_s = self._end(start_s, until_s)
-            ready.append(
-                TimedWord(
-                    self._text[char_start:char_end],
-                    self._ms(start_s),
-                    max(self._ms(start_s), self._ms(end_s)),
-                    char_start,
-                    char_end,
-                )
-            )
+            start_s, start, end = self._spans.pop(0)
+            limit = self._spans[0][1] if self._spans else len(self._line.said.text)
+            ready += self._parts(start_s, self._end(start_s, until_s), start, end, limit)
         return ready
 
-    def _whole(self, end: int, next_start: Optional[int]) -> int:
-        """Where the word really ends: engines tell "well" for "well-known"."""
-        limit = self._line.end if next_start is None or next_start < end else next_start
-        rest = _REST_OF_WORD.match(self._text, end, max(end, limit))
-        return rest.end() if rest else end
+    def _goes_on(self, last: Tuple[float, int, int], word: Word) -> bool:
+        """Whether an engine says several words for one that the client wrote, such as "$5"."""
+        said = self._line.said
+        _, start, end = last
+        if word.char_start < end:
+            return True
+        if said.written(start, end) == said.written(word.char_start, word.char_end):
+            return True
+        between = said.text[end - 1 : word.char_start + 1]
+        # Letters are left alone: there are languages without spaces.
+        return not any(map(str.isspace, between)) and not (
+            between[0].isalpha() and between[-1].isalpha()
+        )
+
+    def _parts(
+        self, start_s: float, end_s: float, start: int, end: int, limit: int
+    ) -> List[TimedWord]:
+        """The word at ``start:end``, and those up to ``limit`` that its engine says in one with it.
+
+        espeak-ng tells "well" for "well-known" and "to" for "to be". How long each takes is not
+        known then, and taken to be as its letters are many.
+        """
+        said = self._line.said
+        end = start + len(said.text[start:end].rstrip(_PUNCTUATION)) or end
+        rest = _REST_OF_WORD.match(said.text, end, max(end, limit))
+        spans = [(start, rest.end() if rest else end)]
+        spans += [match.span() for match in _WORD.finditer(said.text, spans[0][1], limit)]
+        letters = sum(high - low for low, high in spans) or 1
+        parts: List[TimedWord] = []
+        at_s = start_s
+        for low, high in spans:
+            until_s = at_s + (end_s - start_s) * (high - low) / letters
+            char_start, char_end = _without_space(self._text, *said.written(low, high))
+            start_ms, end_ms = self._ms(at_s), self._ms(until_s)
+            at_s = until_s
+            if parts and (char_start, char_end) == (parts[-1].char_start, parts[-1].char_end):
+                start_ms = parts.pop().start_ms
+            if char_start < char_end:
+                word = self._text[char_start:char_end]
+                parts.append(TimedWord(word, start_ms, end_ms, char_start, char_end))
+        return parts
 
     def _ms(self, seconds: float) -> int:
         return round(1e3 * (self._began_s + seconds / self._factor))
