@@ -117,6 +117,7 @@ class WordClock:
         self._spans: List[Tuple[float, int, int]] = []
         """Start in seconds of the line's audio, and the span in what is said."""
         self._seen = 0
+        self._after_pause = True
 
     def heard(self, pcm: bytes) -> None:
         """Samples of the line, as its engine spoke them."""
@@ -127,7 +128,11 @@ class WordClock:
         for word in words[self._seen :]:
             self._seen += 1
             if word.char_end <= word.char_start:
-                continue
+                # espeak-ng forgets the length of a word in quotation marks.
+                found = _WORD.match(self._line.said.text, word.char_start)
+                if found is None:
+                    continue
+                word = Word(word.start_s, *found.span())
             if self._spans and self._goes_on(self._spans[-1], word):
                 start_s, start, end = self._spans[-1]
                 self._spans[-1] = (start_s, start, max(end, word.char_end))
@@ -140,7 +145,7 @@ class WordClock:
                 break  # whether it ends in silence is not known yet
             start_s, start, end = self._spans.pop(0)
             limit = self._spans[0][1] if self._spans else len(self._line.said.text)
-            ready += self._parts(start_s, self._end(start_s, until_s), start, end, limit)
+            ready += self._parts(*self._sound(start_s, until_s), start, end, limit)
         return ready
 
     def _goes_on(self, last: Tuple[float, int, int], word: Word) -> bool:
@@ -188,8 +193,12 @@ class WordClock:
     def _ms(self, seconds: float) -> int:
         return round(1e3 * (self._began_s + seconds / self._factor))
 
-    def _end(self, start_s: float, until_s: Optional[float]) -> float:
-        """When the sound that begins at ``start_s`` is over, at ``until_s`` at the latest."""
+    def _sound(self, start_s: float, until_s: Optional[float]) -> Tuple[float, float]:
+        """Of the span in which an engine says a word, that in which it is heard.
+
+        After a pause a word begins with its first sound: a stop consonant is silent before that,
+        which belongs to the word only where it is felt as one, between sounds.
+        """
         samples = array.array("h")
         length = len(self._pcm) // 2
         low = min(length, int(start_s * self._rate))
@@ -198,13 +207,18 @@ class WordClock:
         if sys.byteorder == "big":
             samples.byteswap()
         step = max(1, int(_STEP_S * self._rate))
-        end = len(samples)
+        begin, end = 0, len(samples)
         while end > 0 and _is_quiet(samples[max(0, end - step) : end]):
             end -= step
-        quiet_s = (len(samples) - max(0, end)) / self._rate
-        if quiet_s < _LEAST_PAUSE_S or end <= 0:
-            return high / self._rate
-        return (low + end) / self._rate
+        if end <= 0:
+            return low / self._rate, high / self._rate
+        if self._after_pause:
+            while _is_quiet(samples[begin : begin + step]):
+                begin += step
+        self._after_pause = (len(samples) - end) / self._rate >= _LEAST_PAUSE_S
+        if not self._after_pause:
+            end = len(samples)
+        return (low + begin) / self._rate, (low + end) / self._rate
 
 
 def _is_quiet(samples: "array.array[int]") -> bool:
