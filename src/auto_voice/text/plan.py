@@ -3,6 +3,7 @@
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 from auto_voice.text.aligned import Aligned, Piece
+from auto_voice.text.characters import LAYOUT, UNSPEAKABLE
 from auto_voice.text.script import Boundary, Break, Clip, Item, Mark, Style, Words
 from auto_voice.text.sentences import segments
 
@@ -72,7 +73,8 @@ class _Passage:
         if not isinstance(item, Words):
             self._between.append((self._length, item))
             return
-        self._styles.append((self._length, item.style))
+        if not self._styles or self._styles[-1][1] != item.style:
+            self._styles.append((self._length, item.style))
         self._pieces.extend(item.pieces)
         self._length += sum(len(piece.text) for piece in item.pieces)
 
@@ -95,7 +97,7 @@ class _Passage:
         borders = sorted({start, end, *(at for at in cuts if start < at < end)})
         for low, high in zip(borders, borders[1:]):
             yield from self._until(low + 1)
-            said = text.part(low, high)
+            said = Aligned(map(_speakable, text.part(low, high).pieces))
             if not said.text.strip():
                 continue
             style = [style for at, style in self._styles if at <= low][-1]
@@ -109,3 +111,9 @@ class _Passage:
         """What comes between words before ``index`` and has not come yet."""
         while self._between and self._between[0][0] < index:
             yield self._between.pop(0)[1]
+
+
+def _speakable(piece: Piece) -> Piece:
+    """A piece with a space for whatever an engine might take for more than that."""
+    text = LAYOUT.sub(" ", UNSPEAKABLE.sub(" ", piece.text))
+    return piece if text == piece.text else piece._replace(text=text)
