@@ -58,6 +58,17 @@ def test_speech_has_one_line_that_tells_all_about_it(fresh, text):
         assert "error" not in line
 
 
+def test_the_same_text_is_told_by_its_hash(fresh):
+    """Which is all that the log has of it."""
+    for identity, text in (("once", SECRET), ("again", SECRET), ("other", SENTENCE)):
+        fresh.speak(text, headers={"X-Request-ID": identity})
+    once, again, other = (
+        fresh.access_line(identity)["text_hash"] for identity in ("once", "again", "other")
+    )
+    assert re.fullmatch("[0-9a-f]{16}", once)
+    assert once == again != other
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "error"),
     [
