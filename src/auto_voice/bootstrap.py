@@ -18,8 +18,10 @@ from auto_voice.monitoring.status import StatusReader
 from auto_voice.settings import PREFIX, Settings
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
+from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
-from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
+from auto_voice.synthesis.synthesizer import Synthesizer
+from auto_voice.text.plan import MAX_SENTENCE_CHARS
 from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
 from auto_voice.utils.instrument import timed, traced
@@ -111,7 +113,7 @@ def build(settings: Settings) -> Service:
         _MetricsListener(metrics),
     )
     cache = _cache(settings, metrics)
-    synthesizer = Synthesizer(settings, pool, scheduler, cache, metrics)
+    synthesizer = Synthesizer(settings, pool, scheduler, cache, metrics, Planner())
     health = Health(
         engine=settings.engine,
         probe=synthesizer.probe,

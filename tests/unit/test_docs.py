@@ -23,7 +23,8 @@ from auto_voice.monitoring.recent_errors import KEPT
 from auto_voice.monitoring.status import Status
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
 from auto_voice.web.app import create_app
-from auto_voice.web.schemas import SpeechBody, VoicesQuery
+from auto_voice.web.schemas import VoicesQuery
+from auto_voice.web.speech_schemas import SpeechBody
 from tests.exported import Family, exported
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
@@ -87,6 +88,8 @@ def kind(described: Any) -> str:
         return f"text, {least} to {most} characters"
     if isinstance(described, inspected.AnyType):
         return "anything"
+    if isinstance(described, inspected.ListType):
+        return f"list of at most {described.max_length} texts"
     if isinstance(described, inspected.BoolType):
         return "`true`, `false`"
     assert isinstance(described, inspected.StructType), described
@@ -403,13 +406,17 @@ def written(example: Example) -> List[str]:
     return sorted(set(re.findall(r"[\w-]+\.(?:mp3|wav|flac|opus)\b", example.text)))
 
 
+SHOWN = ('"voices"', '"sentences"', " --> ")
+"""What is in an answer that an example shows instead of writing a file."""
+
+
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
     output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
-    assert written(example) or '"voices"' in output
+    assert written(example) or any(shown in output for shown in SHOWN)
 
 
 @pytest.mark.parametrize("example", examples("README.md", "python") + examples(API, "python"))

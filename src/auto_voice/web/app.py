@@ -37,7 +37,8 @@ def create_app(service: Service) -> Flask:
     public = {endpoint.path for endpoint in api.endpoints if endpoint.public}
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
-    gate = Gate(settings.keys(), settings.rate_limit, public, SPEECH_PATH, settings.redis_url)
+    limited = {endpoint.path for endpoint in api.endpoints if endpoint.limited}
+    gate = Gate(settings.keys(), settings.rate_limit, public, limited, settings.redis_url)
 
     @app.before_request
     def admit() -> None:

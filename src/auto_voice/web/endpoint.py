@@ -10,6 +10,8 @@ SPEECH_PATH = "/v1/audio/speech"
 
 AUDIO = "audio"
 """Stands for an answer that is audio in the format asked for, or server-sent events."""
+CAPTIONS = "captions"
+"""Stands for a file of captions."""
 TEXT = "text/plain"
 HTML = "text/html"
 
@@ -29,6 +31,8 @@ class Endpoint(NamedTuple):
     query: Optional[Type[msgspec.Struct]] = None
     public: bool = False
     """Whether it never needs a key."""
+    limited: bool = False
+    """Whether a request counts for the rate limit."""
     listing: bool = False
     """Whether it needs no key while listings are public."""
 

@@ -33,7 +33,7 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 
 _SWITCH = {"true": True, "false": False}
 _LONG_VALUE = re.compile(r"('[^']{60})[^']+'")
-_CHOICES = {"response_format": tuple(FORMATS), "stream_format": ("audio", "sse")}
+_CHOICES = {"response_format": tuple(FORMATS), "stream_format": ("audio", "sse", "json")}
 
 
 def read_body(environ: Environ, limit: int) -> bytes:

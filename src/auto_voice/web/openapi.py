@@ -10,9 +10,11 @@ from markupsafe import Markup, escape
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
-from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
+from auto_voice.synthesis.captions import FORMATS as CAPTION_FORMATS
+from auto_voice.web.endpoint import AUDIO, CAPTIONS, HTML, TEXT, Endpoint
+from auto_voice.web.speech_schemas import TimedSpeech
 
-_RAW = (AUDIO, TEXT, HTML)
+_RAW = (AUDIO, CAPTIONS, TEXT, HTML)
 _PARAMETER = re.compile(r"<(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
@@ -101,7 +103,7 @@ def page(endpoints: Iterable[Endpoint]) -> str:
 
 
 def _schemas(endpoints: Iterable[Endpoint]) -> "tuple[Dict[Any, Any], Dict[str, Any]]":
-    types: List[Any] = []
+    types: List[Any] = [TimedSpeech]
     for endpoint in endpoints:
         for kind in (*endpoint.answers.values(), endpoint.body, endpoint.query):
             if kind is not None and kind not in _RAW and kind not in types:
@@ -143,6 +145,7 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
         raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
         answer["content"] = {form.content_type.partition(";")[0]: raw for form in FORMATS.values()}
         answer["content"]["text/event-stream"] = {}
+        answer["content"]["application/json"] = {"schema": schemas[repr(TimedSpeech)]}
         answer["headers"] = {
             "X-Cache": {"schema": {"enum": ["hit", "miss", "off"]}},
             "X-Voice": {"schema": {"type": "string"}},
@@ -152,6 +155,9 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
                 "description": "Where it is known before the first byte: for one sentence.",
             },
         }
+    elif kind == CAPTIONS:
+        raw = {"schema": {"type": "string"}}
+        answer["content"] = {content_type: raw for content_type in CAPTION_FORMATS.values()}
     elif kind in (TEXT, HTML):
         answer["content"] = {kind: {"schema": {"type": "string"}}}
     else:
