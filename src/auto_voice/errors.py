@@ -7,6 +7,7 @@ the error itself.
     AutoVoiceError                      500  internal_error
     ├── InvalidRequest                  400  invalid_value
     │   ├── InvalidJSON                 400  invalid_json
+    │   ├── InvalidSSML                 400  invalid_ssml
     │   ├── UnsupportedParameter        400  unsupported_parameter
     │   ├── EmptyInput                  400  empty_input
     │   ├── InputTooLong                400  input_too_long
@@ -77,6 +78,12 @@ class InvalidJSON(InvalidRequest):
     """The body is not JSON, or nested too deeply."""
 
     code = "invalid_json"
+
+
+class InvalidSSML(InvalidRequest):
+    """The markup cannot be read; the message tells line and column."""
+
+    code = "invalid_ssml"
 
 
 class UnsupportedParameter(InvalidRequest):
