@@ -8,6 +8,7 @@ the error itself.
     ├── InvalidRequest                  400  invalid_value
     │   ├── InvalidJSON                 400  invalid_json
     │   ├── InvalidSSML                 400  invalid_ssml
+    │   ├── UnreadableAudio             400  unreadable_audio
     │   ├── UnsupportedParameter        400  unsupported_parameter
     │   ├── EmptyInput                  400  empty_input
     │   ├── InputTooLong                400  input_too_long
@@ -84,6 +85,12 @@ class InvalidSSML(InvalidRequest):
     """The markup cannot be read; the message tells line and column."""
 
     code = "invalid_ssml"
+
+
+class UnreadableAudio(InvalidRequest):
+    """A sound file that the request names cannot be played."""
+
+    code = "unreadable_audio"
 
 
 class UnsupportedParameter(InvalidRequest):

@@ -180,8 +180,12 @@ def _say_as(element: Element, context: Context) -> None:
             attributes.get("detail", ""),
             attributes.get("language") or element.style.language or context.language,
         ):
-            start, end = said.written(piece.start, piece.end)
-            context.items.say(piece._replace(start=start, end=end), element.style)
+            if piece.settled:
+                start, end = said.written(piece.start, piece.end)
+                context.items.say(piece._replace(start=start, end=end), element.style)
+                continue
+            for left in said.part(piece.start, piece.end).pieces:
+                context.items.say(left, element.style)
 
     element.finish = finish
 

@@ -101,6 +101,10 @@ class _Expat(DefusedExpatParser):
         index: int = self._parser.ErrorByteIndex
         return index
 
+    def release(self) -> None:
+        """Let go of the parser, which holds all that hears from it, and with it the document."""
+        self._parser = None
+
     def _cdata(self, inside: bool) -> None:
         self.in_cdata = inside
 
@@ -132,13 +136,15 @@ class _Reader(ContentHandler):
         """Read all."""
         self._expat.setContentHandler(self)
         try:
-            self._expat.feed(self._data)
-            self._expat.close()
+            # Not close(), which forgets the place of an error that only the end shows.
+            self._expat.feed(self._data, True)
         except SAXParseException as error:
             raise self._not_well_formed(error.getMessage()) from None
         except DefusedXmlException:
             what = "a document type (<!DOCTYPE …>) or an entity is declared, which is not allowed"
             raise invalid(self._source, self._at(self._expat.byte), what) from None
+        finally:
+            self._expat.release()
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         """As `xml.sax` has it."""
@@ -159,7 +165,8 @@ class _Reader(ContentHandler):
         at = self._at(self._expat.byte)
         # After <break/>, Expat is behind the tag; before </p>, in front of it.
         empty = self._just_opened and self._source.endswith("/>", 0, at)
-        after = at if empty else self._source.index(">", at) + 1
+        # Not found where the tag is the end of the root put around, a <speak> being open: an error.
+        after = at if empty else self._source.find(">", at) + 1 or len(self._source)
         self._just_opened = False
         self._receiver.end(at, after)
 
@@ -168,6 +175,8 @@ class _Reader(ContentHandler):
         self._just_opened = False
         source, start = self._source, self._at(self._expat.byte)
         end = start + len(content)
+        if start == len(source):
+            return  # the end of the root put around, in a CDATA section that is still open
         if source[start] == "&" and not self._expat.in_cdata:
             end = source.index(";", start) + 1
         elif source[start] == "\r":
