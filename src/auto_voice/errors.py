@@ -7,6 +7,8 @@ the error itself.
     AutoVoiceError                      500  internal_error
     ├── InvalidRequest                  400  invalid_value
     │   ├── InvalidJSON                 400  invalid_json
+    │   ├── InvalidSSML                 400  invalid_ssml
+    │   ├── UnreadableAudio             400  unreadable_audio
     │   ├── UnsupportedParameter        400  unsupported_parameter
     │   ├── EmptyInput                  400  empty_input
     │   ├── InputTooLong                400  input_too_long
@@ -77,6 +79,18 @@ class InvalidJSON(InvalidRequest):
     """The body is not JSON, or nested too deeply."""
 
     code = "invalid_json"
+
+
+class InvalidSSML(InvalidRequest):
+    """The markup cannot be read; the message tells line and column."""
+
+    code = "invalid_ssml"
+
+
+class UnreadableAudio(InvalidRequest):
+    """A sound file that the request names cannot be played."""
+
+    code = "unreadable_audio"
 
 
 class UnsupportedParameter(InvalidRequest):

@@ -84,6 +84,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = DEFAULT_VOICE_ALIASES
 
+    ssml_audio_dir: Annotated[
+        str, _text("Folder whose files `<audio>` in SSML may play; empty: none.")
+    ] = ""
+
     max_input_chars: Annotated[
         int, _text("Characters of text a request may have.", ge=1, le=100_000_000)
     ] = 4096
