@@ -20,6 +20,7 @@ from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import MAX_SENTENCE_CHARS, Synthesizer
+from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
 from auto_voice.utils.instrument import timed, traced
@@ -45,6 +46,7 @@ class Service:
         self.health = health
         self.errors = RecentErrors()
         self.status = StatusReader(metrics, health, self.errors)
+        self.lexicons = LexiconStore(settings.lexicon_folder)
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
 

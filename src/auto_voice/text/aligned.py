@@ -23,6 +23,13 @@ class Piece(NamedTuple):
         """Whether it is as long as what it stands for, so that each character has its own place."""
         return len(self.text) == self.end - self.start
 
+    def part(self, low: int, high: int) -> "Piece":
+        """``text[low:high]``, with its origin; one that is not verbatim keeps the whole span."""
+        text = self.text[low:high]
+        if not self.verbatim:
+            return self._replace(text=text)
+        return Piece(text, self.start + low, self.start + high, self.settled, self.ipa)
+
 
 class Aligned:
     """Pieces in the order in which they are said. Immutable."""
@@ -65,7 +72,7 @@ class Aligned:
             low, high = max(start - at, 0), min(end - at, len(piece.text))
             if low < high:
                 whole = high - low == len(piece.text)
-                parts.append(piece if whole else _cut(piece, low, high))
+                parts.append(piece if whole else piece.part(low, high))
         return Aligned(parts)
 
     def _at(self, index: int) -> Tuple[Piece, int]:
@@ -73,9 +80,3 @@ class Aligned:
         number = max(number, 0)
         return self.pieces[number], index - self._starts[number]
 
-
-def _cut(piece: Piece, low: int, high: int) -> Piece:
-    text = piece.text[low:high]
-    if not piece.verbatim:
-        return piece._replace(text=text)
-    return piece._replace(text=text, start=piece.start + low, end=piece.start + high)
