@@ -173,7 +173,7 @@ def endpoints() -> List[Tuple[str, str, str]]:
 def test_every_route_has_its_row(service, endpoints):
     """What the server answers to is what the document lists."""
     routes = {
-        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
         for rule in create_app(service).url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -36,7 +36,8 @@ _voices_query = query_decoder(VoicesQuery)
 class API:
     """The endpoints over one service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, others: Tuple[Endpoint, ...] = ()) -> None:
+        """``others``: endpoints that are described beside these."""
         self._service = service
         self._synthesizer = service.synthesizer
         self._speech = SpeechAPI(service)
@@ -151,6 +152,7 @@ class API:
             ),
             Endpoint("GET", "/docs", self.docs, "This page", {200: HTML}, public=True),
             Endpoint("GET", "/", self.home, "Leads to /docs", {302: HTML}, public=True),
+            *others,
         )
 
     # --- listings -------------------------------------------------------------------------------

@@ -93,6 +93,15 @@ class TestMarkup:
         assert [line.style for line in lines] == [Style(), LOUD, Style(), Style()]
         assert [line.sentence_end for line in lines] == [False, False, True, True]
 
+    def test_a_mark_goes_with_the_word_that_it_belongs_to(self):
+        """Alone it would be silent, and the word no question."""
+        lines = Script().say("Is it ").say("you", LOUD).say("? (").say("Yes", LOUD).say(").").plan()
+        assert [line.said.text for line in lines] == ["Is it ", "you?", "(Yes)."]
+        assert [line.style for line in lines] == [Style(), LOUD, LOUD]
+
+    def test_a_sentence_ends_before_an_alias(self):
+        assert Script().say("One. ").sub("W3C", "World. Wide").shown() == ["One.", "World. Wide"]
+
     def test_what_lies_between_words_stays_between_them(self):
         pause, mark, clip = Break(1.0, 0), Mark("m", 0), Clip("a.wav", 0, 0)
         script = Script().then(mark).say("One ").then(pause).say("two. ").then(clip).say("Three.")
