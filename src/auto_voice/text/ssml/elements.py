@@ -4,7 +4,7 @@ A function of `ELEMENTS` runs at an element's start. It may change what is in ef
 element (its style, whether anything is spoken), add items, and leave a function for the end.
 """
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, TypeVar
 
 from auto_voice.text.aligned import Aligned, Piece
 from auto_voice.text.say_as import say_as
@@ -71,11 +71,6 @@ class Element:
     def content(self) -> Aligned:
         """The text within, as far as it was read."""
         return Aligned(self.pieces or ())
-
-    def span(self, after: int) -> Tuple[int, int]:
-        """Where the text within is written; without any, where the element is."""
-        said = self.content()
-        return said.written(0, len(said.text)) if said.text else (self.at, after)
 
 
 def begin(element: Element, context: Context) -> None:
@@ -195,8 +190,7 @@ def _sub(element: Element, context: Context) -> None:
     element.pieces = []
 
     def finish(after: int) -> None:
-        start, end = element.span(after)
-        context.items.say(Piece(alias, start, end, settled=True), element.style)
+        _replace(element, context, after, alias)
 
     element.finish = finish
 
@@ -213,12 +207,27 @@ def _phoneme(element: Element, context: Context) -> None:
     element.pieces = []
 
     def finish(after: int) -> None:
-        start, end = element.span(after)
         # Without content there is only the phonetic text to show an engine that reads none.
-        text = element.content().text or ipa or ""
-        context.items.say(Piece(text, start, end, settled=True, ipa=ipa), element.style)
+        text = element.content().text.strip() or ipa or ""
+        _replace(element, context, after, text, ipa)
 
     element.finish = finish
+
+
+def _replace(
+    element: Element, context: Context, after: int, text: str, ipa: Optional[str] = None
+) -> None:
+    """Say ``text`` for the element's content, but for the white space around that."""
+    said = element.content()
+    low = len(said.text) - len(said.text.lstrip())
+    high = len(said.text.rstrip())
+    if low >= high:  # nothing to stand for, but for the element itself
+        context.items.say(Piece(text, element.at, after, settled=True, ipa=ipa), element.style)
+        return
+    replacement = Piece(text, *said.written(low, high), settled=True, ipa=ipa)
+    before, behind = said.part(0, low), said.part(high, len(said.text))
+    for piece in (*before.pieces, replacement, *behind.pieces):
+        context.items.say(piece, element.style)
 
 
 def _audio(element: Element, context: Context) -> None:

@@ -80,6 +80,16 @@ def test_what_is_put_for_text_stands_for_that_text():
     ]
 
 
+def test_white_space_around_replaced_text_stays():
+    source = 'a<sub alias="b"> x&#32;</sub>c<phoneme ph="d">\n y</phoneme>e<sub alias="f"> </sub>g'
+    assert "".join(said for said, _ in written(source)) == "a b c\n yefg"
+    assert [said for said in written(source) if said[0] in "bfy"] == [
+        ("b", "x"),
+        ("y", "y"),
+        ("f", '<sub alias="f"> </sub>'),
+    ]
+
+
 @pytest.mark.parametrize("tag", ['<sub alias="etcetera"/>', '<sub alias="etcetera"></sub>'])
 def test_what_is_put_for_nothing_stands_for_its_element(tag):
     assert written(f"a {tag} b") == [("a ", "a "), ("etcetera", tag), (" b", " b")]
