@@ -79,4 +79,3 @@ class Aligned:
         number = min(bisect_right(self._starts, index), len(self.pieces)) - 1
         number = max(number, 0)
         return self.pieces[number], index - self._starts[number]
-

@@ -45,7 +45,9 @@ def parse(source: bytes) -> Lexicon:
     try:
         parser.parse(io.BytesIO(source))
     except DefusedXmlException:
-        raise InvalidLexicon("The PLS document has a DOCTYPE or entities; leave them out.") from None
+        raise InvalidLexicon(
+            "The PLS document has a DOCTYPE or entities; leave them out."
+        ) from None
     except xml.sax.SAXParseException as error:
         raise InvalidLexicon(
             f"The PLS document is not well-formed XML: line {error.getLineNumber()}, "
@@ -64,9 +66,10 @@ def write(lexicon: Lexicon) -> bytes:
     language = lexicon.language or next(
         (entry.language for entry in lexicon.entries if entry.language), "en"
     )
+    root = f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa" xml:lang={quoteattr(language)}>',
+        f"{root} xml:lang={quoteattr(language)}>",
     ]
     for entry in lexicon.entries:
         if entry.language not in (None, language):
@@ -100,7 +103,10 @@ class _Reader(xml.sax.ContentHandler):
         self._locator = locator
 
     def startElementNS(
-        self, name: Tuple[Optional[str], str], qname: Optional[str], attrs: "xml.sax.xmlreader.AttributesNSImpl"
+        self,
+        name: Tuple[Optional[str], str],
+        qname: Optional[str],
+        attrs: "xml.sax.xmlreader.AttributesNSImpl",
     ) -> None:
         namespace, local = name
         known = local if namespace in (NAMESPACE, None) else f"{{{namespace}}}{local}"

@@ -266,6 +266,8 @@ def test_a_digest_tells_contents_apart():
         (Entry("   ", say="x"), "word"),
         (Entry("w" * 101, say="x"), "word"),
         (Entry("a\x00b", say="x"), "word"),
+        (Entry("a\uffff", say="x"), "word"),
+        (Entry("\u00ad\u200d", say="x"), "word"),
         (Entry("a"), "word"),
         (Entry("a", say="  "), "say"),
         (Entry("a", say="x" * 401), "say"),
