@@ -430,6 +430,7 @@ def test_limits_of_lexicons_are_right():
     limits = " ".join(read("docs/lexicons.md").partition("## Limits")[2].split())
     for number, what in (
         (lexicon_store.MAX_LEXICONS, "{} lexicons"),
+        (lexicon_store.MAX_BYTES >> 20, "together {} MiB"),
         (lexicon.MAX_ENTRIES, "{:,} entries"),
         (lexicon_api.BODY_LIMIT_BYTES >> 20, "{} MiB"),
         (lexicon.MAX_PER_WORD, "{} entries for one word"),

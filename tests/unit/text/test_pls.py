@@ -89,6 +89,16 @@ def test_words_that_differ_in_capitals_alone_stay_apart():
     }
 
 
+def test_a_word_in_ten_thousand_capitalisations_is_refused_soon():
+    forms = [
+        "".join(c.upper() if n >> i & 1 else c for i, c in enumerate("abcdefghijklmn"))
+        for n in range(9_000)
+    ]
+    words = "".join(lexeme(f"<grapheme>{form}</grapheme><alias>x</alias>") for form in forms)
+    with pytest.raises(InvalidLexicon, match="more than 50"):
+        parsed(words)
+
+
 def test_metadata_and_foreign_elements_are_passed_over():
     foreign = '<metadata><x xmlns="urn:x"><grapheme>no</grapheme></x></metadata><meta name="a"/>'
     foreign += f'<o:lexeme xmlns:o="urn:o">{lexeme("<grapheme>no</grapheme>")}</o:lexeme>'
