@@ -11,7 +11,7 @@ from defusedxml.expatreader import create_parser
 from auto_voice.errors import InvalidLexicon
 from auto_voice.text.ipa import from_xsampa
 from auto_voice.text.lexicon import MAX_ENTRIES, Lexicon
-from auto_voice.text.lexicon_entry import Entry, checked, checked_language, plain
+from auto_voice.text.lexicon_entry import Entry, checked, checked_language
 
 CONTENT_TYPES = ("application/pls+xml", "application/xml", "text/xml")
 """What clients send it as, the right one first."""
@@ -66,9 +66,10 @@ def write(lexicon: Lexicon) -> bytes:
     language = lexicon.language or next(
         (entry.language for entry in lexicon.entries if entry.language), "en"
     )
+    root = f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa" xml:lang={quoteattr(language)}>',
+        f"{root} xml:lang={quoteattr(language)}>",
     ]
     for entry in lexicon.entries:
         if entry.language not in (None, language):
@@ -198,13 +199,11 @@ class _Reader(xml.sax.ContentHandler):
 
 
 def _without_doubles(entries: Iterable[Entry]) -> List[Entry]:
-    by_key: Dict[Tuple[object, ...], List[Entry]] = {}
+    by_key: Dict[Tuple[object, ...], Dict[str, Entry]] = {}
     for entry in entries:
-        same = by_key.setdefault(entry.key, [])
-        if all(plain(other.word) != plain(entry.word) for other in same):
-            same.append(entry)
+        by_key.setdefault(entry.key, {}).setdefault(entry.word, entry)
     kept: List[Entry] = []
     for same in by_key.values():
         sensitive = len(same) > 1
-        kept += [Entry(e.word, e.say, e.ipa, e.language, sensitive) for e in same]
+        kept += [Entry(e.word, e.say, e.ipa, e.language, sensitive) for e in same.values()]
     return kept

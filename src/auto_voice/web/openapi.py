@@ -137,7 +137,7 @@ def _operation(endpoint: Endpoint, schemas: Dict[Any, Any]) -> Dict[str, Any]:
     if endpoint.body is not None:
         content = {"application/json": {"schema": schemas[repr(endpoint.body)]}, **raw}
         operation["requestBody"] = {"required": True, "content": content}
-    else:
+    elif raw:
         operation["responses"]["200"]["content"].update(raw)
     if not endpoint.public:
         operation["security"] = [{}, {"bearer": []}]
