@@ -190,7 +190,9 @@ def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, s
     settings = msgspec.structs.replace(
         service.settings, public_listings=listings, public_status=status
     )
-    app = create_app(Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons))
+    app = create_app(
+        Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons)
+    )
     wanted = {
         "yes": True,
         "never": False,

@@ -9,9 +9,9 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
 
 from auto_voice.errors import InvalidLexicon
-from auto_voice.text.ipa import from_xsampa
 from auto_voice.text.lexicon import MAX_ENTRIES, Lexicon
 from auto_voice.text.lexicon_entry import Entry, checked, checked_language
+from auto_voice.text.xsampa import to_ipa
 
 CONTENT_TYPES = ("application/pls+xml", "application/xml", "text/xml")
 """What clients send it as, the right one first."""
@@ -157,7 +157,7 @@ class _Reader(xml.sax.ContentHandler):
         if chosen.alphabet is None:
             say = chosen.text
         else:
-            ipa = from_xsampa(chosen.text) if chosen.alphabet == "x-sampa" else chosen.text
+            ipa = self._ipa(chosen.text, chosen.alphabet)
             # For engines that do not know IPA.
             say = next((one.text for one in self._spoken if one.alphabet is None), None)
         for word in self._graphemes:
@@ -182,6 +182,14 @@ class _Reader(xml.sax.ContentHandler):
             return checked_language(tag)
         except InvalidLexicon as error:
             raise self._wrong(f"xml:lang: {error.message}") from None
+
+    def _ipa(self, text: str, alphabet: str) -> str:
+        if alphabet == "ipa":
+            return text
+        try:
+            return to_ipa(text)
+        except ValueError as error:
+            raise self._wrong(f"a phoneme {error}", self._line) from None
 
     def _checked_alphabet(self, name: str) -> str:
         alphabet = name.strip().lower().replace("xsampa", "x-sampa")
