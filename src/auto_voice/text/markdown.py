@@ -13,7 +13,8 @@ MARKS = r"*_`\[#>~|•‣◦▪=!-"
 """Each kind of markup has one of these, written as the inside of a regular expression's [ ]."""
 
 _ANY = re.compile(
-    r"[*_`|•‣◦▪]|\]\(|~~|!\[|\[\^|\A\s{0,8}[#>+=-]|[\n\r][ \t]{0,8}[#>+=-]|^\s{0,8}\[[ xX]\]", re.MULTILINE
+    r"[*_`|•‣◦▪]|\]\(|~~|!\[|\[\^|\A\s{0,8}[#>+=-]|[\n\r][ \t]{0,8}[#>+=-]|^\s{0,8}\[[ xX]\]",
+    re.MULTILINE,
 )
 _LINE = re.compile(
     r"(?:(?<=[\n\r])|\A)[ \t]{0,8}(?:"
