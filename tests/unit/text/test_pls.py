@@ -126,6 +126,11 @@ def test_a_document_may_be_in_another_encoding(encoding):
             f"{HEAD}\n{lexeme('<grapheme>a</grapheme><phoneme>Q</phoneme>')}</lexicon>",
             "line 2: `ipa` is wrong: 'Q'",
         ),
+        (
+            HEAD
+            + "\n<lexeme><grapheme>a</grapheme><phoneme alphabet='x-sampa'>é</phoneme></lexeme>",
+            "line 2: a phoneme .* no X-SAMPA: 'é'",
+        ),
         (HEAD.replace('"ipa"', '"x-foo"') + "</lexicon>", "line 1: the alphabet 'x-foo'"),
         (HEAD.replace("en-US", "!!") + "</lexicon>", "line 1: xml:lang"),
         (HEAD + "<a>" * 100 + "</a>" * 100 + "</lexicon>", "nested too deeply"),
