@@ -1,32 +1,18 @@
-"""The command line: serve, say, voices, doctor, bench."""
+"""The command line: serve, say, voices, lexicon, doctor, bench."""
 
 import json
 import logging
-import shutil
-import subprocess  # nosec B404: runs a sound player, without a shell
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Iterator, List, Optional
+from typing import Any, Optional
 
 import click
 
 from auto_voice import __version__, settings
 from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError, VoiceNotFound
-
-if TYPE_CHECKING:
-    from auto_voice.synthesis.synthesizer import Speech
+from auto_voice.lexicon_cli import lexicon
 
 FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
-PLAYERS = (
-    ("pw-play", "-"),
-    ("paplay",),
-    ("aplay", "-q", "-"),
-    ("play", "-q", "-t", "wav", "-"),
-    ("ffplay", "-v", "error", "-nodisp", "-autoexit", "-i", "-"),
-)
-"""Programs that play a WAV from their standard input, the likeliest first."""
-_LONG_TEXT_CHARS = 2_000
-_UNLIMITED_CHARS = 100_000_000
 
 _EPILOG = """Exit status: 0 success; 1 the server or engine failed, another try may help;
 2 wrong usage, settings or input; 130 interrupted."""
@@ -108,28 +94,35 @@ def serve(host: Optional[str], port: Optional[int], reload: bool) -> None:
 @click.option(
     "-s", "--speed", type=click.FloatRange(0.25, 4.0), default=1.0, show_default=True, help="Pace."
 )
+@click.option("--pitch", type=click.FloatRange(0.5, 2.0), default=1.0, help="Factor.")
 @click.option("--sample-rate", type=click.IntRange(8000, 48000), help="Hertz.")
+@click.option("--ssml", is_flag=True, help="The text is SSML.")
+@click.option("--lexicon", "lexicons", multiple=True, help="A lexicon's name; may be repeated.")
+@click.option("--as-written", is_flag=True, help="Leave numbers, markdown etc. to the engine.")
+@click.option(
+    "--captions",
+    type=click.Path(dir_okay=False),
+    help="Also write when each word is heard: FILE.srt, .vtt or .json.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no closing line.")
 def say(
     text: Optional[str],
     output: Optional[str],
     play: bool,
-    voice: Optional[str],
-    format_name: Optional[str],
-    speed: float,
-    sample_rate: Optional[int],
+    captions: Optional[str],
     quiet: bool,
+    as_written: bool,
+    **options: Any,
 ) -> None:
     """Speak TEXT, or what comes on standard input, without a server.
 
     \b
       autovoice say "Hello, world." -o hello.wav
       autovoice say --voice de+f3 "Guten Morgen." --play
-      cat book.txt | autovoice say -o book.mp3
+      cat book.txt | autovoice say -o book.mp3 --captions book.srt
       autovoice say "To a pipe" -o - -f wav | aplay -
     """
-    from auto_voice.bootstrap import build
-    from auto_voice.synthesis.synthesizer import SpeechRequest
+    from auto_voice.say import run
 
     if text in (None, "-"):
         if text is None and sys.stdin.isatty():
@@ -139,6 +132,7 @@ def say(
         if sys.stdout.isatty():
             raise click.UsageError("Say where to: --output FILE, --output - or --play.")
         output = "-"
+    format_name = options.pop("format_name")
     if format_name is None:
         ending = Path(output or "").suffix[1:].lower()
         if ending in ("ogg", "oga"):
@@ -148,105 +142,18 @@ def say(
         format_name = ending or "wav"
     if play and format_name != "wav":
         raise click.UsageError("--play plays wav; leave --format and the file's ending out.")
-    configured = settings.load(
-        cache="off", max_input_chars=_UNLIMITED_CHARS, host="127.0.0.1", start_deadline_s=60.0
+    if captions is not None and Path(captions).suffix not in (".srt", ".vtt", ".json"):
+        raise click.UsageError("Captions are FILE.srt, FILE.vtt or FILE.json.")
+    run(
+        text or "",
+        output=output,
+        play=play,
+        captions=captions,
+        quiet=quiet,
+        format_name=format_name,
+        normalize=not as_written,
+        **options,
     )
-    service = build(configured)
-    try:
-        speech = service.synthesizer.speak(
-            SpeechRequest(
-                text=text or "",
-                voice=voice or configured.default_voice,
-                format=format_name,
-                speed=speed,
-                sample_rate=sample_rate,
-            )
-        )
-        total = len(text or "")
-        show_bar = not quiet and total > _LONG_TEXT_CHARS and sys.stderr.isatty()
-        try:
-            pieces = _with_progress(speech, total) if show_bar else iter(speech)
-            sink = _Sink(output, play)
-            with sink:
-                for piece in pieces:
-                    sink.write(piece)
-                sink.finish(speech)
-        finally:
-            speech.close()
-        if not quiet and output not in (None, "-"):
-            click.echo(f"{output}: {speech.made.audio_s:.2f} s of speech, voice {speech.voice.id}")
-    finally:
-        service.close()
-
-
-def _with_progress(speech: "Speech", total_chars: int) -> Iterator[bytes]:
-    with click.progressbar(
-        length=total_chars, label="Speaking", file=sys.stderr, show_pos=False
-    ) as bar:
-        shown = 0
-        for piece in speech:
-            yield piece
-            bar.update(speech.made.characters - shown)
-            shown = speech.made.characters
-        bar.update(total_chars - shown)
-
-
-class _Sink:
-    """Where `say` writes: a file, standard output, a player, or a file and a player."""
-
-    def __init__(self, output: Optional[str], play: bool) -> None:
-        self._output = output
-        self._files: List[BinaryIO] = []
-        self._written = 0
-        self._player: Optional["subprocess.Popen[bytes]"] = None
-        if output == "-":
-            self._files.append(sys.stdout.buffer)
-        elif output is not None:
-            try:
-                self._files.append(open(output, "wb"))
-            except OSError as error:
-                raise InvalidRequest(f"{output} cannot be written: {error.strerror}") from None
-        if play:
-            self._player = _player()
-            assert self._player.stdin is not None  # nosec B101: for the type checker
-            self._files.append(self._player.stdin)  # type: ignore[arg-type]
-
-    def __enter__(self) -> "_Sink":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for file in self._files:
-            if file is not sys.stdout.buffer:
-                file.close()
-        if self._player is not None and self._player.wait() != 0:
-            raise AutoVoiceError("The sound player failed; is there a sound card?")
-
-    def write(self, data: bytes) -> None:
-        for file in self._files:
-            file.write(data)
-            file.flush()
-        self._written += len(data)
-
-    def finish(self, speech: "Speech") -> None:
-        """Write the true length into a WAV's header, where the file allows it."""
-        if speech.format.name == "wav" and self._output not in (None, "-"):
-            from auto_voice.audio.uncompressed import WAV_HEADER_BYTES, wav_header
-
-            if self._files[0].seekable():
-                samples = (self._written - WAV_HEADER_BYTES) // 2
-                self._files[0].seek(0)
-                self._files[0].write(wav_header(speech.sample_rate, samples))
-
-
-def _player() -> "subprocess.Popen[bytes]":
-    for command in PLAYERS:
-        path = shutil.which(command[0])
-        if path:
-            return subprocess.Popen(  # nosec B603: a fixed list of programs
-                [path, *command[1:]], stdin=subprocess.PIPE
-            )
-    names = ", ".join(command[0] for command in PLAYERS)
-    raise AutoVoiceError(f"No sound player was found; install one of {names}.")
 
 
 @main.command()
@@ -285,6 +192,9 @@ def voices(
     for voice in found:
         line = f"{voice.id:<{width}}  {voice.gender or '':<6}  {voice.name}"
         click.echo(line + (f"  ({', '.join(voice.aliases)})" if voice.aliases else ""))
+
+
+main.add_command(lexicon)
 
 
 @main.command()

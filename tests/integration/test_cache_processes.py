@@ -15,7 +15,7 @@ from auto_voice.engines.job import Job
 from auto_voice.errors import SettingsError
 from auto_voice.synthesis.cache import Entry
 from auto_voice.synthesis.disk_store import DiskStore
-from auto_voice.synthesis.synthesizer import SpeechRequest
+from auto_voice.synthesis.speech import SpeechRequest
 from tests.integration.pools import PYTHON, until
 from tests.unit.synthesis.service import expected_pcm
 

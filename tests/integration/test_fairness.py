@@ -11,7 +11,7 @@ from auto_voice import settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.job import Job
 from auto_voice.errors import Cancelled
-from auto_voice.synthesis.synthesizer import SpeechRequest
+from auto_voice.synthesis.speech import SpeechRequest
 from tests.integration.pools import until
 from tests.unit.synthesis.service import expected_pcm
 

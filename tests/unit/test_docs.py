@@ -22,8 +22,11 @@ from auto_voice.monitoring import metrics
 from auto_voice.monitoring.recent_errors import KEPT
 from auto_voice.monitoring.status import Status
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
+from auto_voice.text import lexicon, lexicon_entry, lexicon_store
+from auto_voice.web import lexicon_api
 from auto_voice.web.app import create_app
-from auto_voice.web.schemas import SpeechBody, VoicesQuery
+from auto_voice.web.schemas import VoicesQuery
+from auto_voice.web.speech_schemas import SpeechBody
 from tests.exported import Family, exported
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
@@ -87,6 +90,8 @@ def kind(described: Any) -> str:
         return f"text, {least} to {most} characters"
     if isinstance(described, inspected.AnyType):
         return "anything"
+    if isinstance(described, inspected.ListType):
+        return f"list of at most {described.max_length} texts"
     if isinstance(described, inspected.BoolType):
         return "`true`, `false`"
     assert isinstance(described, inspected.StructType), described
@@ -170,7 +175,7 @@ def endpoints() -> List[Tuple[str, str, str]]:
 def test_every_route_has_its_row(service, endpoints):
     """What the server answers to is what the document lists."""
     routes = {
-        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
         for rule in create_app(service).url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -185,7 +190,9 @@ def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, s
     settings = msgspec.structs.replace(
         service.settings, public_listings=listings, public_status=status
     )
-    app = create_app(Service(settings, service.synthesizer, service.metrics, service.health))
+    app = create_app(
+        Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons)
+    )
     wanted = {
         "yes": True,
         "never": False,
@@ -403,13 +410,47 @@ def written(example: Example) -> List[str]:
     return sorted(set(re.findall(r"[\w-]+\.(?:mp3|wav|flac|opus)\b", example.text)))
 
 
+SHOWN = ('"voices"', '"sentences"', " --> ")
+"""What is in an answer that an example shows instead of writing a file."""
+
+
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
     output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
-    assert written(example) or '"voices"' in output
+    assert written(example) or any(shown in output for shown in SHOWN)
+
+
+@pytest.mark.parametrize("example", examples("docs/lexicons.md", "sh"))
+def test_lexicon_examples_work(example, server, tmp_path):
+    """What they show is saved where the server has it."""
+    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    assert "error" not in output
+    name = {"Siobhan": "names", "tomato": "tech", "theatre": "words"}[
+        re.findall("Siobhan|tomato|theatre", example.text)[0]
+    ]
+    assert server.get(f"/v1/lexicons/{name}").json()["entries"]
+
+
+def test_limits_of_lexicons_are_right():
+    """The numbers in docs/lexicons.md."""
+    limits = " ".join(read("docs/lexicons.md").partition("## Limits")[2].split())
+    for number, what in (
+        (lexicon_store.MAX_LEXICONS, "{} lexicons"),
+        (lexicon_store.MAX_BYTES >> 20, "together {} MiB"),
+        (lexicon.MAX_ENTRIES, "{:,} entries"),
+        (lexicon_api.BODY_LIMIT_BYTES >> 20, "{} MiB"),
+        (lexicon.MAX_PER_WORD, "{} entries for one word"),
+        (lexicon_entry.MAX_WORD_CHARS, "up to {} characters"),
+        (lexicon_entry.MAX_SAY_CHARS, "`say` {}"),
+        (lexicon_entry.MAX_IPA_CHARS, "`ipa` {}"),
+    ):
+        assert what.format(number) in limits
+    assert {
+        code(row[0]) for row in tables("docs/lexicons.md")["part of an entry default meaning"]
+    } == {field.name for field in msgspec.structs.fields(lexicon_entry.Entry)}
 
 
 @pytest.mark.parametrize("example", examples("README.md", "python") + examples(API, "python"))

@@ -54,6 +54,19 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether audio is emitted before the utterance is finished."""
     reproducible: bool = False
     """Whether the same utterance always gives the same bytes."""
+    ipa: bool = False
+    """Whether ``Utterance.phonemes`` are heard; else the text itself is read."""
+
+
+class Phonemes(msgspec.Struct, frozen=True):
+    """How a part of an utterance's text is pronounced."""
+
+    start: int
+    """Index of the part's first character in ``Utterance.text``."""
+    end: int
+    """Index after its last character."""
+    ipa: str
+    """In the International Phonetic Alphabet; of a symbol that the voice lacks, the nearest."""
 
 
 class Utterance(msgspec.Struct, frozen=True):
@@ -71,6 +84,8 @@ class Utterance(msgspec.Struct, frozen=True):
     timestamps: bool = False
     continues: bool = False
     """Whether more text follows: then the audio ends with a reader's pause."""
+    phonemes: Tuple[Phonemes, ...] = ()
+    """Parts to pronounce otherwise than they are written, in order, none overlapping another."""
 
 
 class Word(msgspec.Struct, frozen=True):

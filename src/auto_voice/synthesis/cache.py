@@ -12,6 +12,13 @@ class Entry(NamedTuple):
     """Encoded."""
     audio_s: float
     """Seconds."""
+    timings: bytes = b""
+    """When its words are heard, where that was asked for; see `timing.write_timings`."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes."""
+        return len(self.audio) + len(self.timings)
 
 
 class MemoryStore:
@@ -38,14 +45,14 @@ class MemoryStore:
         with self._lock:
             old = self._entries.pop(key, None)
             if old is not None:
-                self.size_bytes -= len(old.audio)
-            if len(entry.audio) > self._limit:
+                self.size_bytes -= old.size_bytes
+            if entry.size_bytes > self._limit:
                 return
             self._entries[key] = entry
-            self.size_bytes += len(entry.audio)
+            self.size_bytes += entry.size_bytes
             while self.size_bytes > self._limit:
                 _, dropped = self._entries.popitem(last=False)
-                self.size_bytes -= len(dropped.audio)
+                self.size_bytes -= dropped.size_bytes
                 evicted += 1
         if evicted:
             self._on_evict(evicted)

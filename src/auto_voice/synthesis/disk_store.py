@@ -29,8 +29,8 @@ class DiskStore:
     request; files of others stay and do not count.
     """
 
-    _HEADER = struct.Struct("<8sdI")
-    _MAGIC = b"AVCACHE2"
+    _HEADER = struct.Struct("<8sdII")
+    _MAGIC = b"AVCACHE3"
     _SUFFIX = ".audio"
     _FOLDER = re.compile(r"[0-9a-f]{2}")
     _FILE = re.compile(r"[0-9a-f]{64}\.audio")
@@ -69,9 +69,12 @@ class DiskStore:
         path = self._path(key)
         try:
             data = path.read_bytes()
-            magic, audio_s, checksum = self._HEADER.unpack_from(data)
-            audio = data[self._HEADER.size :]
-            if magic != self._MAGIC or self._checksum(key, audio, audio_s) != checksum:
+            magic, audio_s, audio_bytes, checksum = self._HEADER.unpack_from(data)
+            audio_end = self._HEADER.size + audio_bytes
+            entry = Entry(data[self._HEADER.size : audio_end], audio_s, data[audio_end:])
+            if magic != self._MAGIC or audio_bytes != len(entry.audio):
+                raise ValueError
+            if self._checksum(key, entry) != checksum:
                 raise ValueError
         except FileNotFoundError:
             return None
@@ -86,13 +89,13 @@ class DiskStore:
             os.utime(str(path))
         except OSError:
             pass  # deleted by another process meanwhile, or a read-only disk
-        return Entry(audio, audio_s)
+        return entry
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry, deleting the least recently used ones for it."""
-        checksum = self._checksum(key, entry.audio, entry.audio_s)
-        header = self._HEADER.pack(self._MAGIC, entry.audio_s, checksum)
-        size = len(header) + len(entry.audio)
+        checksum = self._checksum(key, entry)
+        header = self._HEADER.pack(self._MAGIC, entry.audio_s, len(entry.audio), checksum)
+        size = len(header) + entry.size_bytes
         if size > self._limit:
             return
         path = self._path(key)
@@ -107,18 +110,19 @@ class DiskStore:
                 # ledger too high, and it is put right when the folder next seems full.
                 ledger.write(total + size)
                 try:
-                    self._write(path, header, entry.audio)
+                    self._write(path, header, entry)
                 except OSError:
                     ledger.write(total)
                     raise
         except OSError as error:
             self._complain(error)
 
-    def _write(self, path: Path, header: bytes, audio: bytes) -> None:
+    def _write(self, path: Path, header: bytes, entry: Entry) -> None:
         try:
             with open(str(self._aside), "wb", opener=_open_privately) as file:
                 file.write(header)
-                file.write(audio)
+                file.write(entry.audio)
+                file.write(entry.timings)
             os.replace(str(self._aside), str(path))
         except OSError:
             self._delete(self._aside)
@@ -162,9 +166,11 @@ class DiskStore:
                             yield stat.st_mtime_ns, stat.st_size, Path(file.path)
 
     @staticmethod
-    def _checksum(key: str, audio: bytes, audio_s: float) -> int:
+    def _checksum(key: str, entry: Entry) -> int:
         # With the key: a file under another one's name is wrong, however whole it is.
-        return zlib.crc32(audio, zlib.crc32(struct.pack("<d", audio_s), zlib.crc32(key.encode())))
+        facts = struct.pack("<dI", entry.audio_s, len(entry.audio))
+        checksum = zlib.crc32(facts, zlib.crc32(key.encode()))
+        return zlib.crc32(entry.timings, zlib.crc32(entry.audio, checksum))
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / (key + self._SUFFIX)

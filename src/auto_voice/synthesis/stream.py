@@ -7,23 +7,28 @@ import time
 from collections import deque
 from typing import Callable, Deque, Generator, Iterator, Optional, Tuple, Union
 
+import msgspec
+
+from auto_voice.audio import clip
 from auto_voice.audio.encoder import Encoder
 from auto_voice.audio.encoders import encoder
 from auto_voice.audio.pcm import silence
-from auto_voice.audio.resample import Resampler
-from auto_voice.engines.engine import Utterance, Voice
+from auto_voice.engines.engine import Capabilities, Phonemes, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded
+from auto_voice.synthesis.delivery import Delivery
 from auto_voice.synthesis.playback import Playback
 from auto_voice.synthesis.scheduler import FairScheduler, Ticket
 from auto_voice.synthesis.spans import SpeechSpans, TimedEncoder
-from auto_voice.text.sentences import Segment
+from auto_voice.synthesis.tape import Tape
+from auto_voice.synthesis.timing import TimedMark, Timings, WordClock
+from auto_voice.text.aligned import Aligned
+from auto_voice.text.plan import Line, Step
+from auto_voice.text.script import Break, Clip, Style
 
 LOOKAHEAD = 2
 """Sentences of one request under way at once: one is spoken while another one is sent."""
 PARAGRAPH_PAUSE_S = 0.25
-SILENT_ANSWER_S = 0.1
-"""Seconds an answer has at least; for a text without anything speakable, of silence."""
 
 
 class Stats:
@@ -38,6 +43,7 @@ class Stats:
         "sentences",
         "characters",
         "playback",
+        "timings",
         "spans",
     )
 
@@ -56,8 +62,23 @@ class Stats:
         self.characters = 0
         """Characters of the text that have been spoken."""
         self.playback = Playback()
+        self.timings: Optional[Timings] = None
+        """Where words' times are wanted; they come with the audio."""
         self.spans: Optional[SpeechSpans] = None
         """Where the request's trace is sent to a collector."""
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How an answer is to be made, whatever its text says."""
+
+    format_name: str
+    """A key of `FORMATS`."""
+    sample_rate: int
+    """Hertz, of the answer."""
+    speed: float = 1.0
+    pitch: float = 1.0
+    continues: bool = False
+    """Whether more follows in another answer: then this one ends with a reader's pause."""
 
 
 class SpeechStream:
@@ -67,22 +88,23 @@ class SpeechStream:
         self,
         *,
         scheduler: FairScheduler,
-        segments: Iterator[Segment],
-        voice: Voice,
-        speed: float,
-        format_name: str,
-        sample_rate: int,
+        text: str,
+        steps: Iterator[Step],
+        manner: Manner,
+        voice_for: Callable[[Style], Voice],
+        capabilities: Capabilities,
         start_deadline_s: float,
         request_deadline_s: float,
         stats: Stats,
         is_gone: Callable[[], bool],
     ) -> None:
         self._scheduler = scheduler
-        self._segments = segments
-        self._voice = voice
-        self._speed = speed
-        self._format = format_name
-        self._rate = sample_rate
+        self._text = text
+        self._steps = steps
+        self._manner = manner
+        self._rate = manner.sample_rate
+        self._voice_for = voice_for
+        self._capabilities = capabilities
         self._start_by = stats.began + start_deadline_s
         self._end_by = stats.began + request_deadline_s
         self._stats = stats
@@ -131,60 +153,111 @@ class SpeechStream:
             out.close()
 
     def _encoder(self, total_samples: Optional[int] = None) -> Union[Encoder, TimedEncoder]:
-        out = encoder(self._format, self._rate, total_samples=total_samples)
+        name = self._manner.format_name
+        out = encoder(name, self._rate, total_samples=total_samples)
         spans = self._stats.spans
-        return out if spans is None else spans.timed(out, self._format)
+        return out if spans is None else spans.timed(out, name)
 
     def _samples(self, direct: bool = False) -> Generator[bytes, None, None]:
         """PCM at the answer's sample rate."""
-        resampler = Resampler(self._voice.sample_rate, self._rate)
+        tape = Tape(self._rate)
         ticket = self._scheduler.admit()
-        pending: Deque[Tuple[Job, Segment]] = deque()
-        stats, total = self._stats, 0
+        pending: Deque[Tuple[Optional[Job], Step]] = deque()
+        stats = self._stats
         try:
-            upcoming = next(self._segments, None)
+            upcoming = next(self._steps, None)
             while True:
                 while upcoming is not None and len(pending) < LOOKAHEAD:
-                    segment, upcoming = upcoming, next(self._segments, None)
-                    job = self._submit(ticket, segment.text, upcoming is not None, direct)
-                    pending.append((job, segment))
+                    step, upcoming = upcoming, next(self._steps, None)
+                    job = None
+                    if isinstance(step, Line):
+                        job = self._submit(ticket, step, upcoming, direct)
+                    pending.append((job, step))
                 if not pending:
                     break
                 if time.monotonic() > self._end_by:
                     raise DeadlineExceeded("The request took longer than its deadline allows.")
-                job, segment = pending[0]
-                for pcm in job.results(self._is_gone):
-                    pcm = resampler.push(pcm)
-                    total += len(pcm)
+                job, step = pending[0]
+                for pcm in self._performed(job, step, tape):
                     if pcm:
                         yield pcm
                 pending.popleft()
-                self._count(job)
-                stats.characters = segment.end
-                if segment.paragraph_end and job.utterance.continues:
-                    pcm = resampler.push(silence(PARAGRAPH_PAUSE_S, self._voice.sample_rate))
-                    total += len(pcm)
-                    yield pcm
-            pcm = resampler.flush()
-            pcm += bytes(max(0, len(silence(SILENT_ANSWER_S, self._rate)) - total - len(pcm)))
-            total += len(pcm)
+            pcm = tape.finish()
             if pcm:
                 yield pcm
         finally:
-            stats.audio_s = total / 2 / self._rate
-            for job, _ in pending:
+            stats.audio_s = tape.taken / 2 / self._rate
+            left = [job for job, _ in pending if job is not None]
+            for job in left:
                 job.cancel()
             if stats.spans is not None:
-                stats.spans.left([job for job, _ in pending], sys.exc_info()[1])
+                stats.spans.left(left, sys.exc_info()[1])
             self._scheduler.leave()
 
-    def _submit(self, ticket: Ticket, text: str, continues: bool, direct: bool) -> Job:
-        utterance = Utterance(text, self._voice.id, self._speed, continues=continues)
+    def _performed(self, job: Optional[Job], step: Step, tape: Tape) -> Iterator[bytes]:
+        """One step's samples; maybe empty ones."""
+        if isinstance(step, Line):
+            assert job is not None  # nosec B101: a line has one
+            yield from self._spoken(job, step, tape)
+        elif isinstance(step, Break):
+            yield tape.put(silence(step.duration_s, self._rate), self._rate)
+        elif isinstance(step, Clip):
+            for pcm in clip.decode(step.path, self._rate):
+                yield tape.put(pcm, self._rate)
+        elif self._stats.timings is not None:
+            self._stats.timings.add_mark(TimedMark(step.name, round(1e3 * tape.position_s)))
+
+    def _spoken(self, job: Job, line: Line, tape: Tape) -> Iterator[bytes]:
+        stats = self._stats
+        rate = self._voice_for(line.style).sample_rate
+        delivery = self._delivery(line.style)
+        sound = delivery.sound(rate)
+        clock = None
+        if stats.timings is not None:
+            clock = WordClock(self._text, line, tape.position_s, rate, delivery.stretch)
+        for pcm in job.results(self._is_gone):
+            if clock is not None and stats.timings is not None:
+                clock.heard(pcm)
+                stats.timings.add_words(clock.told(job.words, False))
+            yield tape.put(sound.push(pcm), sound.rate_hz)
+        yield tape.put(sound.flush(), sound.rate_hz)
+        if clock is not None and stats.timings is not None:
+            stats.timings.add_words(clock.told(job.words, True))
+        self._count(job)
+        stats.characters = line.end
+        if line.paragraph_end and job.utterance.continues:
+            yield tape.put(silence(PARAGRAPH_PAUSE_S, rate), rate)
+
+    def _submit(self, ticket: Ticket, line: Line, upcoming: Optional[Step], direct: bool) -> Job:
+        manner, style = self._manner, line.style
+        if upcoming is None:
+            continues = manner.continues
+        else:
+            # Where a pause is asked for, it is not to be longer than that.
+            continues = line.sentence_end and not isinstance(upcoming, (Break, Clip))
+        delivery = self._delivery(style)
+        utterance = Utterance(
+            line.said.text,
+            self._voice_for(style).id,
+            delivery.speed,
+            delivery.pitch,
+            timestamps=self._stats.timings is not None,
+            continues=continues,
+            phonemes=_phonemes(line.said),
+        )
         first = self._stats.sentences == 0
         job = Job(utterance, self._start_by if first else self._end_by, self._end_by, direct)
         self._stats.sentences += 1
         self._scheduler.submit(ticket, job)
         return job
+
+    def _delivery(self, style: Style) -> Delivery:
+        return Delivery(
+            self._manner.speed * style.rate,
+            self._manner.pitch * style.pitch,
+            style.volume_db,
+            self._capabilities,
+        )
 
     def _count(self, job: Job) -> None:
         if not self._stats.compute_s:
@@ -192,3 +265,13 @@ class SpeechStream:
         self._stats.compute_s += job.compute_s
         if self._stats.spans is not None:
             self._stats.spans.spoken(job)
+
+
+def _phonemes(said: Aligned) -> Tuple[Phonemes, ...]:
+    """The parts of what is said that are pronounced in a way of their own."""
+    found, at = [], 0
+    for piece in said.pieces:
+        if piece.ipa is not None:
+            found.append(Phonemes(at, at + len(piece.text), piece.ipa))
+        at += len(piece.text)
+    return tuple(found)

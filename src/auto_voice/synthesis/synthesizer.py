@@ -3,108 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import time
 from importlib import metadata
-from typing import Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, Mapping, Optional, Tuple
 
 import msgspec
 
 from auto_voice import __version__
-from auto_voice.audio.encoders import FORMATS, sample_rate_for
-from auto_voice.engines.engine import Description, Utterance, Voice
+from auto_voice.audio.encoders import sample_rate_for
+from auto_voice.engines.engine import Description, Utterance
 from auto_voice.engines.job import Job
 from auto_voice.engines.pool import WorkerPool
-from auto_voice.errors import AutoVoiceError, EmptyInput, EngineFailed, InputTooLong
+from auto_voice.errors import (
+    AutoVoiceError,
+    EmptyInput,
+    EngineFailed,
+    InputTooLong,
+    UnsupportedParameter,
+)
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
 from auto_voice.synthesis.flight import Flights
+from auto_voice.synthesis.planning import Plan, Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.spans import SpeechSpans
-from auto_voice.synthesis.stream import SpeechStream, Stats
-from auto_voice.text.sentences import Segment, segments
+from auto_voice.synthesis.speech import Speech, SpeechRequest, outcome_of
+from auto_voice.synthesis.stream import Manner, SpeechStream, Stats
+from auto_voice.synthesis.timing import Timings, read_timings, write_timings
 from auto_voice.utils.tracing_context import current
 from auto_voice.voices.catalogue import Catalogue
 
-MAX_SENTENCE_CHARS = 400
-"""Longer sentences are cut, so that no text gets more than its share at a time."""
-
 LOAD_WAIT_S = 30.0
-
-
-class SpeechRequest(msgspec.Struct, frozen=True):
-    """What to say, and how."""
-
-    text: str
-    voice: str
-    """A voice id, an alias or a language tag."""
-    format: str = "wav"
-    """A key of `FORMATS`."""
-    speed: float = 1.0
-    """Factor; 1.0 is the voice's own pace."""
-    sample_rate: Optional[int] = None
-    """Hertz; None: what the format and the voice suggest."""
-
-
-class Speech:
-    """One answer: facts first, then its bytes. Iterate once, then (or instead) `close`."""
-
-    def __init__(
-        self,
-        *,
-        voice: Voice,
-        format_name: str,
-        sample_rate: int,
-        whole: bool,
-        cache: str,
-        pieces: Iterator[bytes],
-        stats: Stats,
-        made: Stats,
-    ) -> None:
-        self.voice = voice
-        self.format = FORMATS[format_name]
-        self.sample_rate = sample_rate
-        """Hertz."""
-        self.whole = whole
-        """Whether all bytes are there in one piece."""
-        self.cache = cache
-        """``hit``, ``miss`` or ``off``."""
-        self.stats = stats
-        """This request's own."""
-        self.made = made
-        """Of the making of the audio, which may have been another request's."""
-        self.outcome = "cancelled"
-        """What the metrics say became of it; final after `close`."""
-        self._pieces = pieces
-        self._on_close: Callable[["Speech"], None] = lambda speech: None
-        self._closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            return next(self._pieces)
-        except StopIteration:
-            self.outcome = "success" if self.made.sentences or self.cache == "hit" else "empty"
-            raise
-        except AutoVoiceError as error:
-            self.outcome = outcome_of(error)
-            raise
-        except Exception:
-            self.outcome = "error"
-            raise
-
-    def close(self) -> None:
-        """Free the answer's place; what was not read is not made."""
-        if self._closed:
-            return
-        self._closed = True
-        close = getattr(self._pieces, "close", None)
-        if close is not None:
-            close()
-        self._on_close(self)
 
 
 class Synthesizer:
@@ -117,6 +47,7 @@ class Synthesizer:
         scheduler: FairScheduler,
         cache: Optional[AudioCache],
         metrics: Metrics,
+        planner: Planner,
     ) -> None:
         self.settings = settings
         self.pool = pool
@@ -124,6 +55,7 @@ class Synthesizer:
         self._cache = cache
         self._flights = Flights(settings.cache_entry_mb << 20)
         self._metrics = metrics
+        self._planner = planner
         self._catalogue: Optional[Catalogue] = None
         self._aliases: Mapping[str, str] = settings.aliases
         # A cache on disk outlives upgrades; what an upgrade may change has to be in its keys.
@@ -201,57 +133,55 @@ class Synthesizer:
         finally:
             self.scheduler.leave()
 
-    def _begin(self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool]) -> Speech:
+    def plan(self, request: SpeechRequest) -> Plan:
+        """How a request would be spoken, without speaking it.
+
+        Raises:
+            AutoVoiceError: whatever is wrong with it.
+        """
         self._check_text(request.text)
-        voice = self.catalogue.find(request.voice)
-        rate = sample_rate_for(request.format, voice.sample_rate, request.sample_rate)
-        cut = segments(request.text, voice.language, MAX_SENTENCE_CHARS)
-        head = list(itertools.islice(cut, 2))
-        # Decided by the text alone, so that equal requests get equal bytes.
-        whole = len(head) <= 1
+        return self._planner.plan(request, self.catalogue)
+
+    def _begin(self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool]) -> Speech:
+        plan = self.plan(request)
+        rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
+        manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
+        if request.timestamps:
+            self._check_timestamps()
+            stats.timings = Timings()
 
         def start(gone: Callable[[], bool]) -> Iterator[bytes]:
             stream = SpeechStream(
                 scheduler=self.scheduler,
-                segments=self._segments(request.text, voice.language, head, cut),
-                voice=voice,
-                speed=request.speed,
-                format_name=request.format,
-                sample_rate=rate,
+                text=request.text,
+                steps=plan.steps(),
+                manner=manner,
+                voice_for=plan.voice_for,
+                capabilities=self.engine.capabilities,
                 start_deadline_s=self.settings.start_deadline_s,
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,
                 is_gone=gone,
             )
-            return stream.whole() if whole else stream.pieces()
+            # By the text alone, so that equal requests get equal bytes.
+            return stream.whole() if plan.is_short else stream.pieces()
 
         pieces: Iterator[bytes]
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
-            key = self._key(request, voice, rate)
+            key = self._key(request, plan, manner)
             pieces, made, cached = self._from_cache(key, start, is_gone, stats)
         return Speech(
-            voice=voice,
+            voice=plan.voice,
             format_name=request.format,
             sample_rate=rate,
-            whole=whole,
+            whole=plan.is_short,
             cache=cached,
             pieces=pieces,
             stats=stats,
             made=made,
         )
-
-    @staticmethod
-    def _segments(
-        text: str, language: str, head: List[Segment], rest: Iterator[Segment]
-    ) -> Iterator[Segment]:
-        """All segments: those looked at already and the rest; a second call starts over."""
-        if head:
-            first = iter(head[:])
-            head.clear()
-            return itertools.chain(first, rest)
-        return segments(text, language, MAX_SENTENCE_CHARS)
 
     def _from_cache(
         self,
@@ -264,7 +194,7 @@ class Synthesizer:
         cache = self._cache
         entry = cache.get(key)
         if entry is not None:
-            stats.audio_s = entry.audio_s
+            stats.audio_s, stats.timings = entry.audio_s, read_timings(entry.timings)
             stats.first_audio_s = time.monotonic() - stats.began
             self._metrics.cache.asked("hit")
             return iter((entry.audio,)), stats, "hit"
@@ -274,28 +204,38 @@ class Synthesizer:
             entry = cache.get(key)
             if entry is None:
                 return start(gone)
-            stats.audio_s = entry.audio_s
+            stats.audio_s, stats.timings = entry.audio_s, read_timings(entry.timings)
             return iter((entry.audio,))
 
-        pieces, made, joined = self._flights.board(
-            key, begin, stats, is_gone, lambda audio: cache.put(key, Entry(audio, stats.audio_s))
-        )
+        def keep(audio: bytes) -> None:
+            cache.put(key, Entry(audio, stats.audio_s, write_timings(stats.timings)))
+
+        pieces, made, joined = self._flights.board(key, begin, stats, is_gone, keep)
         self._metrics.cache.asked("joined" if joined else "miss")
         return pieces, made, "hit" if joined else "miss"
 
-    def _key(self, request: SpeechRequest, voice: Voice, rate: int) -> str:
+    def _key(self, request: SpeechRequest, plan: Plan, manner: Manner) -> str:
         engine = self.engine
         identity = (
             self._versions,
             engine.name,
             engine.version,
-            voice.id,
+            plan.voice.id,
+            plan.digests,
             request.text.encode("utf-8", "surrogatepass"),
-            request.speed,
-            request.format,
-            rate,
+            request.ssml,
+            request.normalize,
+            request.timestamps,
+            msgspec.structs.astuple(manner),
         )
         return hashlib.sha256(msgspec.msgpack.encode(identity)).hexdigest()
+
+    def _check_timestamps(self) -> None:
+        if not self.engine.capabilities.timestamps:
+            raise UnsupportedParameter(
+                f"The engine {self.engine.name} does not tell when words are heard.",
+                param="timestamps",
+            )
 
     def _check_text(self, text: str) -> None:
         limit = self.settings.max_input_chars
@@ -343,14 +283,3 @@ class _Primed:
         close = getattr(self._rest, "close", None)
         if close is not None:
             close()
-
-
-def outcome_of(error: AutoVoiceError) -> str:
-    """The metrics' word for how a request ended with ``error``."""
-    if error.code == "client_closed_request":
-        return "cancelled"
-    if error.code in ("engine_timeout", "deadline_exceeded"):
-        return "timeout"
-    if error.code in ("overloaded", "draining", "rate_limit_exceeded"):
-        return "rejected"
-    return "invalid" if error.status < 500 else "error"

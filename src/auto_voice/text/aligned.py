@@ -27,11 +27,14 @@ class Piece(NamedTuple):
         return not self.settled and len(self.text) == self.end - self.start
 
     def part(self, low: int, high: int) -> "Piece":
-        """``text[low:high]`` with its origin: its own if the piece is verbatim, else the whole."""
+        """``text[low:high]`` with its origin: its own if the piece is verbatim, else the whole.
+
+        It has no pronunciation: that is the whole piece's.
+        """
         text = self.text[low:high]
         if not self.verbatim:
-            return self._replace(text=text)
-        return self._replace(text=text, start=self.start + low, end=self.start + high)
+            return self._replace(text=text, ipa=None)
+        return Piece(text, self.start + low, self.start + high)
 
 
 class Aligned:
@@ -59,9 +62,12 @@ class Aligned:
         """
         if not self.pieces:
             return 0, 0
+        end = min(end, len(self.text))
         first, first_offset = self._at(start)
-        last, last_offset = self._at(max(start, end - 1))
         low = first.start + first_offset if first.verbatim else first.start
+        if start >= end:
+            return low, low
+        last, last_offset = self._at(end - 1)
         high = last.start + last_offset + 1 if last.verbatim else last.end
         return low, max(low, high)
 

@@ -119,7 +119,7 @@ class Gate:
         keys: Mapping[str, str],
         rate_limit: str,
         public: Container[str],
-        limited: str,
+        limited: Container[str],
         redis_url: str = "",
     ) -> None:
         """
@@ -127,7 +127,7 @@ class Gate:
             keys: API key to its name.
             rate_limit: as for `RateLimit`, or empty for none.
             public: routes that need no key.
-            limited: the route that the limit is for.
+            limited: routes whose POST requests count for the limit.
             redis_url: where the limit is counted; empty: in memory.
         """
         self._keys = KeyRing(keys)
@@ -146,6 +146,6 @@ class Gate:
             facts["key"] = self._keys.name_of(
                 environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", "")
             )
-        limited = route == self._limited and environ.get("REQUEST_METHOD") == "POST"
+        limited = route in self._limited and environ.get("REQUEST_METHOD") == "POST"
         if self._limit is not None and limited:
             self._limit.check(facts.get("key") or environ.get("REMOTE_ADDR", ""))

@@ -2,10 +2,10 @@
 
 import base64
 import errno
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 from auto_voice.errors import AutoVoiceError, Cancelled
-from auto_voice.synthesis.synthesizer import Speech
+from auto_voice.synthesis.speech import Speech
 from auto_voice.utils.redaction import text_facts
 from auto_voice.web.reply import encode_json, error_detail
 
@@ -60,29 +60,45 @@ class Events:
         self._answer = answer
         self._input_tokens = words
         self._ended = False
+        self._waiting: List[bytes] = []
+        """Events that come before the next piece."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if self._waiting:
+            return self._waiting.pop(0)
         if self._ended:
             raise StopIteration
         try:
             audio = base64.b64encode(next(self._answer)).decode()
-            return _event({"type": "speech.audio.delta", "audio": audio})
         except StopIteration:
             self._ended = True
-            made = round(self._answer.speech.made.audio_s * TOKENS_PER_AUDIO_SECOND)
-            usage = {
-                "input_tokens": self._input_tokens,
-                "output_tokens": made,
-                "total_tokens": self._input_tokens + made,
-            }
-            return _event({"type": "speech.audio.done", "usage": usage})
+            self._waiting = [*self._timestamps(), self._done()]
+            return self._waiting.pop(0)
         except AutoVoiceError as error:
             # Too late for a status: an event says that this is not the whole.
             self._ended = True
             return _event({"type": "error", "error": error_detail(error)})
+        self._waiting = self._timestamps()
+        return _event({"type": "speech.audio.delta", "audio": audio})
+
+    def _timestamps(self) -> List[bytes]:
+        speech = self._answer.speech
+        words, marks = speech.new_words(), speech.new_marks()
+        if not words and not marks:
+            return []
+        return [_event({"type": "speech.audio.timestamps", "words": words, "marks": marks})]
+
+    def _done(self) -> bytes:
+        made = round(self._answer.speech.made.audio_s * TOKENS_PER_AUDIO_SECOND)
+        usage = {
+            "input_tokens": self._input_tokens,
+            "output_tokens": made,
+            "total_tokens": self._input_tokens + made,
+        }
+        return _event({"type": "speech.audio.done", "usage": usage})
 
     def close(self) -> None:
         self._answer.close()

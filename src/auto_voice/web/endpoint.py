@@ -1,6 +1,6 @@
 """A route, with all that its documentation needs."""
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Type
 
 import msgspec
 
@@ -10,6 +10,8 @@ SPEECH_PATH = "/v1/audio/speech"
 
 AUDIO = "audio"
 """Stands for an answer that is audio in the format asked for, or server-sent events."""
+CAPTIONS = "captions"
+"""Stands for a file of captions."""
 TEXT = "text/plain"
 HTML = "text/html"
 
@@ -27,8 +29,12 @@ class Endpoint(NamedTuple):
     """Status to schema type, or to a content type with raw bytes."""
     body: Optional[Type[msgspec.Struct]] = None
     query: Optional[Type[msgspec.Struct]] = None
+    also: Tuple[str, ...] = ()
+    """Content types, beside JSON, that the body or else the answer may have."""
     public: bool = False
     """Whether it never needs a key."""
+    limited: bool = False
+    """Whether a request counts for the rate limit."""
     listing: bool = False
     """Whether it needs no key while listings are public."""
 

@@ -10,25 +10,31 @@ from markupsafe import Markup, escape
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
-from auto_voice.web.endpoint import AUDIO, HTML, TEXT, Endpoint
+from auto_voice.synthesis.captions import FORMATS as CAPTION_FORMATS
+from auto_voice.web.endpoint import AUDIO, CAPTIONS, HTML, TEXT, Endpoint
+from auto_voice.web.speech_schemas import TimedSpeech
 
-_RAW = (AUDIO, TEXT, HTML)
-_PARAMETER = re.compile(r"<(\w+)>")
+_RAW = (AUDIO, CAPTIONS, TEXT, HTML)
+_PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
 _WHAT = {
     200: "Success",
+    201: "Made",
     302: "Look there",
     400: "The request is wrong",
     401: "The API key is missing or wrong",
+    403: "The server may not do this",
     404: "There is no such thing",
     408: "The body did not arrive in time",
+    412: "It is not as expected",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not of a type that is read here",
     429: "Too many requests; try again after Retry-After seconds",
     500: "The server or its engine failed",
     503: "Not now; try again after Retry-After seconds",
     504: "The engine did not answer in time",
+    507: "The disk is full",
 }
 
 
@@ -101,7 +107,7 @@ def page(endpoints: Iterable[Endpoint]) -> str:
 
 
 def _schemas(endpoints: Iterable[Endpoint]) -> "tuple[Dict[Any, Any], Dict[str, Any]]":
-    types: List[Any] = []
+    types: List[Any] = [TimedSpeech]
     for endpoint in endpoints:
         for kind in (*endpoint.answers.values(), endpoint.body, endpoint.query):
             if kind is not None and kind not in _RAW and kind not in types:
@@ -127,11 +133,12 @@ def _operation(endpoint: Endpoint, schemas: Dict[Any, Any]) -> Dict[str, Any]:
         parameters += _query_parameters(endpoint.query)
     if parameters:
         operation["parameters"] = parameters
+    raw = {kind: {"schema": {"type": "string"}} for kind in endpoint.also}
     if endpoint.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schemas[repr(endpoint.body)]}},
-        }
+        content = {"application/json": {"schema": schemas[repr(endpoint.body)]}, **raw}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif raw:
+        operation["responses"]["200"]["content"].update(raw)
     if not endpoint.public:
         operation["security"] = [{}, {"bearer": []}]
     return operation
@@ -143,6 +150,7 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
         raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
         answer["content"] = {form.content_type.partition(";")[0]: raw for form in FORMATS.values()}
         answer["content"]["text/event-stream"] = {}
+        answer["content"]["application/json"] = {"schema": schemas[repr(TimedSpeech)]}
         answer["headers"] = {
             "X-Cache": {"schema": {"enum": ["hit", "miss", "off"]}},
             "X-Voice": {"schema": {"type": "string"}},
@@ -152,6 +160,9 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
                 "description": "Where it is known before the first byte: for one sentence.",
             },
         }
+    elif kind == CAPTIONS:
+        raw = {"schema": {"type": "string"}}
+        answer["content"] = {content_type: raw for content_type in CAPTION_FORMATS.values()}
     elif kind in (TEXT, HTML):
         answer["content"] = {kind: {"schema": {"type": "string"}}}
     else:

@@ -2,7 +2,7 @@
 
 import math
 from http.client import responses
-from typing import Any, Dict, Iterable, List, NamedTuple, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple, Union
 
 import msgspec
 
@@ -21,6 +21,19 @@ class Reply(NamedTuple):
     headers: List[Tuple[str, str]]
     body: Union[bytes, Iterable[bytes]]
     """If it has a ``close``, that is called in the end, whatever happens."""
+
+
+def json_reply(data: Any, status: int = 200, headers: Sequence[Tuple[str, str]] = ()) -> Reply:
+    """An answer in JSON."""
+    return bytes_reply(encode_json(data), "application/json", status, headers)
+
+
+def bytes_reply(
+    body: bytes, content_type: str, status: int = 200, headers: Sequence[Tuple[str, str]] = ()
+) -> Reply:
+    """An answer that is there whole."""
+    own = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    return Reply(status, [*headers, *own], body)
 
 
 def error_detail(error: AutoVoiceError) -> Dict[str, Any]:

@@ -33,3 +33,11 @@ def espeak():
     running = start(engine="espeak", engine_workers=2, cache="off", max_input_chars=1_000_000)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def stub_cached():
+    """A service of one stub worker, with a cache in memory."""
+    running = start()
+    yield running
+    running.close()

@@ -9,8 +9,9 @@ from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
 from auto_voice.bootstrap import Service, build
 from auto_voice.engines.stub import SAMPLE_RATE_HZ
-from auto_voice.synthesis.stream import PARAGRAPH_PAUSE_S, SILENT_ANSWER_S
-from auto_voice.synthesis.synthesizer import Speech, SpeechRequest
+from auto_voice.synthesis.speech import Speech, SpeechRequest
+from auto_voice.synthesis.stream import PARAGRAPH_PAUSE_S
+from auto_voice.synthesis.tape import SILENT_ANSWER_S
 from auto_voice.text.sentences import segments
 from tests.unit.engines.speaking import PATIENCE_S, loaded, speak
 

@@ -19,7 +19,9 @@ from auto_voice.errors import (
     EngineFailed,
     Overloaded,
 )
-from auto_voice.synthesis.stream import LOOKAHEAD, SILENT_ANSWER_S, SpeechStream, Stats
+from auto_voice.synthesis.stream import LOOKAHEAD, Manner, SpeechStream, Stats
+from auto_voice.synthesis.tape import SILENT_ANSWER_S
+from auto_voice.text.plan import plan_text
 from auto_voice.text.sentences import segments
 from tests.unit.audio.sound import decode
 from tests.unit.engines.speaking import samples, speech, tones
@@ -287,17 +289,17 @@ def stream(service, text, stats, start_deadline_s=20.0, request_deadline_s=60.0,
     voice = service.synthesizer.catalogue.find("en-us")
     speaking = SpeechStream(
         scheduler=service.synthesizer.scheduler,
-        segments=segments(text, "en-us"),
-        voice=voice,
-        speed=1.0,
-        format_name="pcm",
-        sample_rate=voice.sample_rate,
+        text=text,
+        steps=plan_text(text, "en-us", ()),
+        manner=Manner("pcm", voice.sample_rate),
+        voice_for=lambda style: voice,
+        capabilities=service.synthesizer.engine.capabilities,
         start_deadline_s=start_deadline_s,
         request_deadline_s=request_deadline_s,
         stats=stats,
         is_gone=is_gone or (lambda: False),
     )
-    whole = len(list(segments(text, "en-us"))) == 1
+    whole = len(list(plan_text(text, "en-us", ()))) == 1
     return speaking.whole() if whole else speaking.pieces()
 
 

@@ -26,8 +26,11 @@ from auto_voice.monitoring.metrics import Metrics
 from auto_voice.monitoring.synthesis_metrics import OUTCOMES
 from auto_voice.settings import load
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
+from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
-from auto_voice.synthesis.synthesizer import SpeechRequest, Synthesizer, outcome_of
+from auto_voice.synthesis.speech import SpeechRequest, outcome_of
+from auto_voice.synthesis.synthesizer import Synthesizer
+from auto_voice.text.lexicon_store import LexiconStore
 from tests.unit.synthesis.service import TEXT, answer, begin, counted, expected_pcm, said, wait_for
 
 PCM = {"format": "pcm", "sample_rate": 16000}
@@ -238,7 +241,14 @@ class TestCache:
         pool.start()
         try:
             cache = Slow(MemoryStore(1 << 20, lambda count: None), None)
-            synthesizer = Synthesizer(configured, pool, scheduler, cache, Metrics("stub"))
+            synthesizer = Synthesizer(
+                configured,
+                pool,
+                scheduler,
+                cache,
+                Metrics("stub"),
+                Planner(LexiconStore(configured.lexicon_folder), ""),
+            )
             request = SpeechRequest("Hello.", "en-us")
             others = []
             cache.meanwhile = lambda: others.append(b"".join(synthesizer.speak(request)))

@@ -112,7 +112,7 @@ def admitted(gate, route, method="POST", **environ):
 
 def test_public_routes_need_no_key_and_ask_for_none():
     """Not even a wrong one is looked at there."""
-    gate = Gate(KEYS, "", {"/health"}, limited="/speech")
+    gate = Gate(KEYS, "", {"/health"}, limited={"/speech"})
     assert "key" not in admitted(gate, "/health", HTTP_AUTHORIZATION="Bearer wrong")
     assert admitted(gate, "/speech", HTTP_AUTHORIZATION="Bearer sesame")["key"] == "alice"
     with pytest.raises(InvalidAPIKey):
@@ -120,7 +120,7 @@ def test_public_routes_need_no_key_and_ask_for_none():
 
 
 def test_the_limit_is_for_one_route_and_by_key_or_address():
-    gate = Gate({}, "1/hour", {"/health"}, limited="/speech")
+    gate = Gate({}, "1/hour", {"/health"}, limited={"/speech"})
     for _ in range(3):
         admitted(gate, "/health")
         admitted(gate, "/speech", method="OPTIONS")
@@ -128,7 +128,7 @@ def test_the_limit_is_for_one_route_and_by_key_or_address():
     with pytest.raises(RateLimited):
         admitted(gate, "/speech")
     admitted(gate, "/speech", REMOTE_ADDR="192.0.2.8")
-    keyed = Gate(KEYS, "1/hour", set(), limited="/speech")
+    keyed = Gate(KEYS, "1/hour", set(), limited={"/speech"})
     for key in KEYS:
         admitted(keyed, "/speech", HTTP_AUTHORIZATION=f"Bearer {key}")
         with pytest.raises(RateLimited):

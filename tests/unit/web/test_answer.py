@@ -18,6 +18,7 @@ class Speech:
     def __init__(self, *pieces):
         self._pieces = iter(pieces)
         self.closed = 0
+        self.words = []
         self.voice = SimpleNamespace(engine="stub", id="en-us")
         self.format = SimpleNamespace(name="wav")
         self.stats = SimpleNamespace(queue_wait_s=0.001, first_audio_s=None)
@@ -33,6 +34,13 @@ class Speech:
         if isinstance(piece, Exception):
             raise piece
         return piece
+
+    def new_words(self):
+        words, self.words = self.words, []
+        return words
+
+    def new_marks(self):
+        return []
 
     def close(self):
         self.closed += 1

@@ -14,7 +14,7 @@ from auto_voice.errors import (
     UnsupportedMediaType,
 )
 from auto_voice.web.incoming import gone_check, query_string, read_body, validated
-from auto_voice.web.schemas import SpeechBody
+from auto_voice.web.speech_schemas import SpeechBody
 
 decode = msgspec.json.Decoder(SpeechBody).decode
 
