@@ -14,7 +14,8 @@ from typing import Callable, Dict, Optional
 
 from auto_voice.errors import Draining, Overloaded
 from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
-from auto_voice.web.link import Limits, Link, Session
+from auto_voice.web.link import Link
+from auto_voice.web.link_contract import Limits, Session
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Hub:
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self.limits = limits
         self.metrics = metrics
-        self.read_buffer = memoryview(bytearray(1 << 14))
+        self.read_buffer = memoryview(bytearray(1 << 13))
         """Of all: what is received is taken out of it before anything else is received."""
         self._places = places
         self._taken = 0

@@ -10,27 +10,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from typing import Any, Callable, Deque, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple
 
-from typing_extensions import Protocol
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side, State
 
-from auto_voice.errors import AutoVoiceError, TooManyMessages
+from auto_voice.errors import TooManyMessages
 from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
+from auto_voice.web.allowance import MESSAGES_PER_S, Allowance
+from auto_voice.web.link_contract import Home, Session
+from auto_voice.web.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
 PING_S = 20.0
 """Between two pings; whoever sends nothing from one to the next is gone."""
-FRAME_BYTES = 1 << 14
-"""Of audio at most: between two frames, a client's cancel takes effect."""
-MESSAGES_PER_S = 500
-"""What a client may send for long; half of a word each would be a novel in three minutes."""
-MESSAGES_AT_ONCE = 2000
 ERROR_COST = 20
 """Messages that one counts as if it is answered with an error."""
 
@@ -48,55 +44,6 @@ _GOODBYE_S = 2.0
 # websockets' own would write each frame, and so the text, at DEBUG.
 _frames_log = logging.getLogger("auto_voice.web.frames")
 _frames_log.setLevel(logging.WARNING)
-
-
-class Limits(NamedTuple):
-    """Of every WebSocket."""
-
-    message_bytes: int
-    idle_s: float
-    stall_s: float
-
-
-class Session(Protocol):
-    """What is spoken over a WebSocket. All in the loop's thread."""
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being said, or about to be."""
-
-    def received(self, data: bytes) -> None:
-        """A message of text has come, as UTF-8."""
-
-    def refuse(self, error: AutoVoiceError) -> None:
-        """Tell the client of an error."""
-
-    def sent(self) -> None:
-        """Some of what was queued has been sent."""
-
-    def drain(self) -> None:
-        """The server is about to stop."""
-
-    def stop(self) -> None:
-        """The client is gone, or is no longer listened to."""
-
-    def over(self, code: int, reason: str, duration_s: float) -> None:
-        """The connection is no more."""
-
-
-class Home(Protocol):
-    """Where links live."""
-
-    loop: asyncio.AbstractEventLoop
-    limits: Limits
-    metrics: WebSocketMetrics
-    read_buffer: memoryview
-
-    def left(self, link: Link) -> None:
-        """A connection is no more."""
-
-
-_Item = Union[Callable[[], None], Tuple[str, bytes, bool]]
 
 
 class Link(asyncio.BufferedProtocol):
@@ -119,17 +66,13 @@ class Link(asyncio.BufferedProtocol):
         )
         self._parts: List[bytes] = []
         self._is_text = True
-        self._outbox: Deque[_Item] = deque()
-        self._offset = 0
-        """Bytes of the outbox's first item that have been sent."""
-        self._backlog = 0
+        self._outbox = Outbox()
         self._paused = False
         self._pumping = False
         self._began = self._active = self._heard = self._pinged = time.monotonic()
         self._stalled: Optional[Tuple[int, float]] = None
         """Bytes that wait to be taken, and since when none has been."""
-        self._tokens = float(MESSAGES_AT_ONCE)
-        self._counted = self._began
+        self._allowance = Allowance()
         self._end_by = 0.0
         """When the connection is cut; 0.0: not at all."""
         self._ended_by = ""
@@ -156,7 +99,7 @@ class Link(asyncio.BufferedProtocol):
     @property
     def backlog(self) -> int:
         """Bytes that wait for their turn."""
-        return self._backlog
+        return self._outbox.backlog
 
     def send(self, event: str, data: bytes) -> None:
         """Send a message of text now, before all that is queued."""
@@ -168,23 +111,21 @@ class Link(asyncio.BufferedProtocol):
 
     def queue(self, event: str, data: bytes, binary: bool = False) -> None:
         """Send a message when the client takes it, after all that is queued."""
-        self._outbox.append((event, data, binary))
-        self._backlog += len(data)
+        self._outbox.put(event, data, binary)
         self._pump()
 
     def queue_call(self, function: Callable[[], None]) -> None:
         """Call ``function`` when all that is queued has been sent."""
-        self._outbox.append(function)
+        self._outbox.put_call(function)
         self._pump()
 
     def drop_queued(self) -> None:
         """Send nothing of what is queued."""
         self._outbox.clear()
-        self._backlog = self._offset = 0
 
     def charge(self, messages: int) -> None:
         """Count some more messages, for one that was expensive."""
-        self._tokens -= messages
+        self._allowance.charge(messages)
 
     def close(
         self, code: int, reason: str, ended_by: str = "server", abruptly: bool = False
@@ -321,11 +262,7 @@ class Link(asyncio.BufferedProtocol):
 
     def _may_send(self, size: int) -> bool:
         """Whether one more frame is within what a client may send; says goodbye if not."""
-        now = time.monotonic()
-        earned = (now - self._counted) * MESSAGES_PER_S
-        self._tokens = min(self._tokens + earned, MESSAGES_AT_ONCE) - 1 - size / 1024
-        self._counted = now
-        if self._tokens >= 0:
+        if self._allowance.take(size):
             return True
         if self.is_open and self._session is not None:
             self._metrics.failed("other", "rate")
@@ -357,33 +294,20 @@ class Link(asyncio.BufferedProtocol):
         self._pumping = True
         try:
             while self._outbox and not self._paused and self.is_open:
-                item = self._outbox[0]
+                item = self._outbox.take()
                 if isinstance(item, tuple):
-                    self._send_first(*item)
-                else:
-                    self._outbox.popleft()
+                    self._send_frame(*item)
+                elif item is not None:
                     item()
                 if self._session is not None:
                     self._session.sent()
         finally:
             self._pumping = False
 
-    def _send_first(self, event: str, data: bytes, binary: bool) -> None:
-        """Send the first item in the outbox, or a frame of it."""
+    def _send_frame(self, event: str, data: bytes, binary: bool) -> None:
         self._active = time.monotonic()
-        if not binary:
-            self._ws.send_text(data)
-            sent = len(data)
-        else:
-            piece = data[self._offset : self._offset + FRAME_BYTES]
-            self._ws.send_binary(piece)
-            sent = len(piece)
-        self._offset += sent
-        self._backlog -= sent
-        if self._offset >= len(data):
-            self._outbox.popleft()
-            self._offset = 0
-        self._metrics.sent(event, sent)
+        (self._ws.send_binary if binary else self._ws.send_text)(data)
+        self._metrics.sent(event, len(data))
         self._flush()
 
     def _flush(self) -> None:
@@ -413,7 +337,7 @@ class Link(asyncio.BufferedProtocol):
             return
         if self._is_stalled(now):
             self._cut("timeout")
-        elif self._session.is_busy or self._backlog:
+        elif self._session.is_busy or self._outbox.backlog:
             self._active = now
         elif now - self._active > self._limits.idle_s:
             self.close(1000, "idle for too long", "timeout")
