@@ -124,6 +124,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, _text("Seconds open requests get to finish after SIGTERM.", ge=0, le=3600)
     ] = 30.0
 
+    websocket_max_sessions: Annotated[
+        int, _text("WebSockets that may be open; more are answered 503.", ge=0, le=100_000)
+    ] = 2000
+    websocket_idle_s: Annotated[
+        float,
+        _text(
+            "Seconds without a message or audio after which a WebSocket is closed.", ge=1, le=86400
+        ),
+    ] = 300.0
+    websocket_stall_s: Annotated[
+        float,
+        _text("Seconds a WebSocket's client may take nothing of its audio.", ge=1, le=3600),
+    ] = 30.0
+    websocket_origins: Annotated[
+        str,
+        _text(
+            "Origins of web pages that may open WebSockets, comma-separated, `*` for all; "
+            "empty: with an API key any, else only the server's own."
+        ),
+    ] = ""
+    websocket_key_in_url: Annotated[
+        Switch, _text("`on` also takes a WebSocket's API key from the URL, as `?api_key=`.")
+    ] = "off"
+
     cache: Annotated[Switch, _text("`off` switches the audio cache off.")] = "on"
     cache_memory_mb: Annotated[
         int, _text("Megabytes of finished audio kept in memory.", ge=0, le=1_000_000)

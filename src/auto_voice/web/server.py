@@ -19,7 +19,7 @@ from auto_voice.bootstrap import build, check
 from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
 from auto_voice.web import metrics_port
-from auto_voice.web.app import create_app
+from auto_voice.web.app import HUB, create_app
 from auto_voice.web.reply import last_words
 from auto_voice.web.worker import SpeechWorker
 
@@ -59,6 +59,7 @@ class _Response(wsgi.Response):  # type: ignore[misc]
     """gunicorn's response, which would send headers and body one after the other."""
 
     headers_sent: bool
+    status_code: int
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         super().__init__(req, _OneWrite(sock), cfg)
@@ -74,6 +75,10 @@ class _Response(wsgi.Response):  # type: ignore[misc]
             lines = [*self.default_headers(), *(f"{k}: {v}\r\n" for k, v in self.headers), "\r\n"]
             self.sock.held = "".join(lines).encode("latin-1")
             self.headers_sent = True
+
+    def is_chunked(self) -> bool:
+        # gunicorn 23 would say so of the answer that makes a WebSocket of a connection.
+        return self.status_code != 101 and bool(super().is_chunked())
 
     def close(self) -> None:
         super().close()
@@ -172,6 +177,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the worker process."""
         self.service = build(self.settings)
         app = create_app(self.service)
+        self.hub = app.extensions[HUB]
         if self.settings.metrics_port:
             metrics_port.serve(self.settings, self.service.metrics.registry)
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
