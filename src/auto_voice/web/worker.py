@@ -249,7 +249,10 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             drain_s = service.settings.drain_s
             over = time.monotonic() + drain_s
             service.drain()
-            if service.synthesizer.scheduler.wait_until_idle(drain_s):
+            if self.app.wyoming is not None:
+                self.app.wyoming.drain()
+                self.app.wyoming.wait_until_idle(drain_s)
+            if service.synthesizer.scheduler.wait_until_idle(max(0.0, over - time.monotonic())):
                 # Other answers may still be on their way; gunicorn lets them arrive.
                 self._lobby.close()
                 super().handle_exit(0, None)
