@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
@@ -22,6 +22,7 @@ from auto_voice.web import metrics_port
 from auto_voice.web.app import HUB, create_app
 from auto_voice.web.reply import last_words
 from auto_voice.web.worker import SpeechWorker
+from auto_voice.wyoming.server import WyomingServer, listen
 
 log = logging.getLogger(__name__)
 
@@ -139,9 +140,16 @@ class _Master(Arbiter):  # type: ignore[misc]
 class Server(BaseApplication):  # type: ignore[misc]
     """One gunicorn master with one worker process, which owns the service."""
 
-    def __init__(self, settings: Settings, reload: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reload: bool = False,
+        wyoming_socket: Optional[socket.socket] = None,
+    ) -> None:
         self.settings = settings
         self._reload = reload
+        self._wyoming_socket = wyoming_socket
+        self.wyoming: Optional[WyomingServer] = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -180,6 +188,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.hub = app.extensions[HUB]
         if self.settings.metrics_port:
             metrics_port.serve(self.settings, self.service.metrics.registry)
+        if self._wyoming_socket is not None:
+            self.wyoming = WyomingServer(self.service, self._wyoming_socket)
+            self.wyoming.start()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         # What has been made so far lives as long as the process: the garbage collector need not
         # look at it again, and not after every few hundred objects.
@@ -195,6 +206,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             log.exception("warming up failed")  # requests that need it will say so, too
 
     def _close(self) -> None:
+        if self.wyoming is not None:
+            self.wyoming.close()
         service = getattr(self, "service", None)
         if service is not None:
             service.close()
@@ -209,4 +222,8 @@ def serve(settings: Settings, reload: bool = False) -> None:
     check(settings)
     if settings.metrics_port:
         metrics_port.listen(settings, CollectorRegistry()).server_close()
-    Server(settings, reload).run()
+    wyoming_socket = None
+    if settings.wyoming_port:
+        # Here, and not in the worker process: one that takes its place gets it, too.
+        wyoming_socket = listen(settings.wyoming_host, settings.wyoming_port)
+    Server(settings, reload, wyoming_socket).run()

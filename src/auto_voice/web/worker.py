@@ -261,10 +261,15 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             drain_s = service.settings.drain_s
             over = time.monotonic() + drain_s
             service.drain()
+            wyoming = self.app.wyoming
             self.app.hub.drain()
+            if wyoming is not None:
+                wyoming.drain()
             empty = self.app.hub.wait_until_empty(drain_s)
             if not empty:
                 self.app.hub.close()
+            if wyoming is not None:
+                wyoming.wait_until_idle(max(0.0, over - time.monotonic()))
             left_s = max(0.0, over - time.monotonic())
             if empty and service.synthesizer.scheduler.wait_until_idle(left_s):
                 # Other answers may still be on their way; gunicorn lets them arrive.
