@@ -87,6 +87,40 @@ def kills(server: Server, clients: int, least: int, seconds: float) -> Dict[str,
     }
 
 
+def scrapes(log: Path, recycled: int, times: int = 20) -> Dict[str, Any]:
+    """Milliseconds that `/metrics` takes at first, and after workers were killed and replaced."""
+    with servers.autovoice(log) as server:
+        server.wait()
+        first_ms = _scrape_ms(server, times)
+        replaced = 0
+        while replaced < recycled:
+            before = server.parts()[ENGINE]
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            replaced += len(before)
+            while len(set(server.parts()[ENGINE]) - set(before)) < len(before):
+                time.sleep(0.02)
+            server.wait()
+        return {
+            "recycled": replaced,
+            "first_ms": first_ms,
+            "after_ms": _scrape_ms(server, times),
+        }
+
+
+def _scrape_ms(server: Server, times: int) -> float:
+    connection = Connection(server.port)
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        answer = connection.get("/metrics")
+        took.append(1e3 * (time.perf_counter() - began))
+        if answer.status != 200:
+            raise RuntimeError(f"/metrics answers {answer.status}")
+    connection.close()
+    return statistics.median(took)
+
+
 def cache_hit(log: Path, folder: Path, rounds: int) -> Dict[str, float]:
     """One sentence again and again, by one client, with the cache on."""
     one = folder / "one.jsonl"

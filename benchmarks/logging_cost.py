@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 from benchmarks.figures import spread  # noqa: E402: after the line above
 
-from auto_voice.utils.log_formats import JSONFormatter  # noqa: E402
+from auto_voice.utils.log_formats import JSONFormatter, LineHandler  # noqa: E402
 from auto_voice.utils.redaction import Redactor  # noqa: E402
 from auto_voice.utils.tracing_context import Context, current  # noqa: E402
 
@@ -43,7 +43,12 @@ LINE: Dict[str, Any] = {
 KEYS = 20
 """Configured API keys, each of which the redactor looks for."""
 
-_UNREAD = ("logThreads", "logProcesses", "logMultiprocessing")
+_UNREAD = {
+    "logThreads": False,
+    "logProcesses": False,
+    "logMultiprocessing": False,
+    "_srcfile": "",
+}
 """What `setup_logging` switches off, here for everybody who builds on the standard library."""
 
 Write = Callable[[], None]
@@ -98,8 +103,8 @@ def measure(rounds: int, records: int = 2_000) -> Dict[str, Any]:
     times: Dict[str, List[float]] = {}
     token = current.set(Context(request_id=_REQUEST_ID))
     flags = {name: getattr(logging, name) for name in _UNREAD}
-    for name in _UNREAD:
-        setattr(logging, name, False)
+    for name, off in _UNREAD.items():
+        setattr(logging, name, off)
     try:
         writers = contenders(sink)
         for write in writers.values():
@@ -142,7 +147,8 @@ def _versions() -> Iterator[Any]:
 
 def _standard(sink: Sink, formatter: logging.Formatter, **more: Any) -> Write:
     log = logging.Logger("benchmark")
-    handler = logging.StreamHandler(sink)
+    ours = isinstance(formatter, JSONFormatter)
+    handler = LineHandler(sink) if ours else logging.StreamHandler(sink)
     handler.setFormatter(formatter)
     log.addHandler(handler)
     extra = {**LINE, **more}

@@ -115,6 +115,7 @@ def targets(results: Results) -> List[Target]:
         ),
         *_logging_targets(results, busy("logging")),
         *_watching_targets(results, busy("watching")),
+        *_scrape_targets(results, busy("scrapes")),
     ]
 
 
@@ -288,7 +289,24 @@ def _watching_targets(results: Results, disturbed: bool) -> List[Target]:
     if us is None:
         return []
     title = "metrics, ids and the log line of a request"
-    return [Target(title, 60, us, unit=" µs", disturbed=disturbed)]
+    return [
+        Target(title, 60, us, unit=" µs", disturbed=disturbed),
+        Target(
+            "making what a scrape of /metrics gets, with every family",
+            10,
+            results["watching"]["scrape_ms"],
+            unit=" ms",
+            disturbed=disturbed,
+        ),
+    ]
+
+
+def _scrape_targets(results: Results, disturbed: bool) -> List[Target]:
+    found = results.get("scrapes")
+    if not found:
+        return []
+    title = f"a scrape of /metrics after {found['recycled']} workers were replaced"
+    return [Target(title, 15, found["after_ms"], unit=" ms", disturbed=disturbed)]
 
 
 def _rest(results: Results) -> str:
@@ -306,6 +324,10 @@ def _rest(results: Results) -> str:
         title = "metrics, ids and the log line of a request"
         rows.append((title, f"{watching['autovoice_us']:.0f} µs{beside}"))
         rows.append(("a scrape of /metrics, made", f"{watching['scrape_ms']:.1f} ms"))
+    scrapes = results.get("scrapes")
+    if scrapes:
+        title = f"a scrape of /metrics at first; after {scrapes['recycled']} workers were replaced"
+        rows.append((title, f"{scrapes['first_ms']:.1f} ms; {scrapes['after_ms']:.1f} ms"))
     if hit:
         rows.append(
             ("answer from the cache, p50 / p95", f"{hit['p50_ms']:.2f} / {hit['p95_ms']:.2f} ms")

@@ -39,6 +39,7 @@ SECTIONS = (
     "start",
     "logging",
     "watching",
+    "scrapes",
 )
 
 
@@ -99,6 +100,7 @@ def _measure(folder: Path, wanted: Sequence[str], rounds: int, quick: bool) -> D
     section("start", lambda: life.start_time(log, 2 if quick else 5))
     section("logging", lambda: logging_cost.measure(4 if quick else 40))
     section("watching", lambda: instrumentation.measure(4 if quick else 40))
+    section("scrapes", lambda: life.scrapes(log, 4 if quick else 60))
     return results
 
 

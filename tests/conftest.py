@@ -6,15 +6,24 @@ laptop and fails it in CI, so that no test is left out there unseen.
 
 import os
 import signal
+import tempfile
 
 import pytest
 
 from tests.parts import PARTS
 
+DATA = tempfile.TemporaryDirectory(prefix="autovoice-tests-")
+
 
 def pytest_configure() -> None:
     """Ctrl-C works in what tests start, even where a shell's background job ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What tests and the servers they start save is not the developer's own.
+    os.environ["XDG_DATA_HOME"] = DATA.name
+
+
+def pytest_unconfigure() -> None:
+    DATA.cleanup()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

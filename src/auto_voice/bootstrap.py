@@ -21,6 +21,7 @@ from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import Synthesizer
+from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.text.plan import MAX_SENTENCE_CHARS
 from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
@@ -39,6 +40,7 @@ class Service:
         synthesizer: Synthesizer,
         metrics: Metrics,
         health: Health,
+        lexicons: LexiconStore,
         tracing: "Optional[Tracing]" = None,
     ) -> None:
         self.settings = settings
@@ -47,6 +49,7 @@ class Service:
         self.health = health
         self.errors = RecentErrors()
         self.status = StatusReader(metrics, health, self.errors)
+        self.lexicons = lexicons
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
 
@@ -113,7 +116,9 @@ def build(settings: Settings) -> Service:
         _MetricsListener(metrics),
     )
     cache = _cache(settings, metrics)
-    synthesizer = Synthesizer(settings, pool, scheduler, cache, metrics, Planner())
+    lexicons = LexiconStore(settings.lexicon_folder)
+    planner = Planner(lexicons, settings.ssml_audio_dir)
+    synthesizer = Synthesizer(settings, pool, scheduler, cache, metrics, planner)
     health = Health(
         engine=settings.engine,
         probe=synthesizer.probe,
@@ -146,7 +151,7 @@ def build(settings: Settings) -> Service:
         metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
     tracing = tracing_module().Tracing() if settings.tracing != "off" else None
     pool.start()
-    service = Service(settings, synthesizer, metrics, health, tracing)
+    service = Service(settings, synthesizer, metrics, health, lexicons, tracing)
     service.status.history.start()
     return service
 

@@ -1,4 +1,4 @@
-"""The command line: serve, say, voices, doctor, bench."""
+"""The command line: serve, say, voices, lexicon, doctor, bench."""
 
 import json
 import logging
@@ -10,6 +10,7 @@ import click
 
 from auto_voice import __version__, settings
 from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError, VoiceNotFound
+from auto_voice.lexicon_cli import lexicon
 
 FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
 
@@ -191,6 +192,9 @@ def voices(
     for voice in found:
         line = f"{voice.id:<{width}}  {voice.gender or '':<6}  {voice.name}"
         click.echo(line + (f"  ({', '.join(voice.aliases)})" if voice.aliases else ""))
+
+
+main.add_command(lexicon)
 
 
 @main.command()

@@ -7,11 +7,17 @@ the error itself.
     AutoVoiceError                      500  internal_error
     ├── InvalidRequest                  400  invalid_value
     │   ├── InvalidJSON                 400  invalid_json
+    │   ├── InvalidSSML                 400  invalid_ssml
+    │   ├── UnreadableAudio             400  unreadable_audio
     │   ├── UnsupportedParameter        400  unsupported_parameter
     │   ├── EmptyInput                  400  empty_input
     │   ├── InputTooLong                400  input_too_long
     │   ├── VoiceNotFound               404  voice_not_found
     │   ├── ModelNotFound               404  model_not_found
+    │   ├── InvalidLexicon              400  invalid_lexicon
+    │   ├── LexiconNotFound             404  lexicon_not_found
+    │   ├── LexiconChanged              412  lexicon_changed
+    │   ├── LexiconsReadOnly            403  lexicons_read_only
     │   ├── NotFound                    404  not_found
     │   ├── MethodNotAllowed            405  method_not_allowed
     │   ├── BodyTimeout                 408  request_timeout       retryable
@@ -27,6 +33,7 @@ the error itself.
     │       └── EngineCrashed           503  engine_crashed        retryable
     ├── EngineTimeout                   504  engine_timeout        retryable
     ├── EngineFailed                    500  engine_failed
+    ├── LexiconNotSaved                 507  lexicon_not_saved
     ├── Cancelled                       499  client_closed_request
     ├── SettingsError                   (at start) invalid_settings
     └── MissingDependency               (at start) missing_dependency
@@ -79,6 +86,18 @@ class InvalidJSON(InvalidRequest):
     code = "invalid_json"
 
 
+class InvalidSSML(InvalidRequest):
+    """The markup cannot be read; the message tells line and column."""
+
+    code = "invalid_ssml"
+
+
+class UnreadableAudio(InvalidRequest):
+    """A sound file that the request names cannot be played."""
+
+    code = "unreadable_audio"
+
+
 class UnsupportedParameter(InvalidRequest):
     """A field asks for something that no engine here does yet."""
 
@@ -109,6 +128,33 @@ class ModelNotFound(InvalidRequest):
 
     code = "model_not_found"
     status = 404
+
+
+class InvalidLexicon(InvalidRequest):
+    """A lexicon's name or content is wrong; the message names the entry or the line."""
+
+    code = "invalid_lexicon"
+
+
+class LexiconNotFound(InvalidRequest):
+    """No such lexicon."""
+
+    code = "lexicon_not_found"
+    status = 404
+
+
+class LexiconChanged(InvalidRequest):
+    """The lexicon is not any more as the client believes."""
+
+    code = "lexicon_changed"
+    status = 412
+
+
+class LexiconsReadOnly(InvalidRequest):
+    """The server may not write lexicons."""
+
+    code = "lexicons_read_only"
+    status = 403
 
 
 class NotFound(InvalidRequest):
@@ -214,6 +260,13 @@ class EngineFailed(AutoVoiceError):
     """The engine reported an error of its own."""
 
     code = "engine_failed"
+
+
+class LexiconNotSaved(AutoVoiceError):
+    """The disk took no change of a lexicon, which is as it was."""
+
+    code = "lexicon_not_saved"
+    status = 507
 
 
 class Cancelled(AutoVoiceError):

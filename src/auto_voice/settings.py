@@ -83,6 +83,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "by default OpenAI's voice names."
         ),
     ] = DEFAULT_VOICE_ALIASES
+    lexicon_dir: Annotated[
+        str,
+        _text(
+            "Folder for lexicons, shared safely by several processes; "
+            "empty: `autovoice/lexicons` in the user's data folder."
+        ),
+    ] = ""
+
+    ssml_audio_dir: Annotated[
+        str, _text("Folder whose files `<audio>` in SSML may play; empty: none.")
+    ] = ""
 
     max_input_chars: Annotated[
         int, _text("Characters of text a request may have.", ge=1, le=100_000_000)
@@ -196,6 +207,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def engine_worker_count(self) -> int:
         """The effective ``engine_workers``."""
         return self.engine_workers or available_cores()
+
+    @property
+    def lexicon_folder(self) -> Path:
+        """The effective ``lexicon_dir``; it need not be there yet."""
+        if self.lexicon_dir:
+            return Path(self.lexicon_dir).expanduser()
+        data = os.environ.get("XDG_DATA_HOME", "")
+        try:
+            home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
+        except RuntimeError:  # a container's user without a name has no home
+            home = Path("/var/lib")
+        return home / "autovoice" / "lexicons"
 
     @property
     def aliases(self) -> Dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Dict, List
 import pytest
 
 import auto_voice
+from auto_voice.utils import logging_config
 from tests.house.house import ROOT, pyproject
 
 PROJECT = pyproject()["project"]
@@ -39,6 +40,16 @@ def test_requirements_have_lower_bounds_that_can_be_tested():
     """Each dependency is `name>=version`: the session `lowest` installs that very version."""
     for requirement in PROJECT["dependencies"]:
         assert re.fullmatch(r"[\w.-]+>=[\d.]+", requirement), requirement
+
+
+def test_the_wheel_has_the_configuration_of_the_log():
+    """Beside the module that looks for it there."""
+    wheel = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        assert (ROOT / source).is_file()
+        assert (ROOT / "src" / target).parent.is_dir()
+    beside = logging_config.__name__.replace(".", "/") + ".yaml"
+    assert beside in wheel["force-include"].values()
 
 
 def test_each_extra_is_tested():

@@ -1,6 +1,7 @@
 """What an operator sees: one honest line for each request, and metrics that add up."""
 
 import contextlib
+import json
 import random
 import re
 import string
@@ -12,7 +13,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.serving import SENTENCE, SPEECH, TEXT, metric_sum, speech_body, until
+from tests.integration.serving import SENTENCE, SPEECH, TEXT, metric_sum, post, speech_body, until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SECRET = "Xylophonic quizzes jolt"
@@ -55,6 +56,17 @@ def test_speech_has_one_line_that_tells_all_about_it(fresh, text):
         }
         assert {name: line.get(name) for name in expected} == expected
         assert "error" not in line
+
+
+def test_the_same_text_is_told_by_its_hash(fresh):
+    """Which is all that the log has of it."""
+    for identity, text in (("once", SECRET), ("again", SECRET), ("other", SENTENCE)):
+        fresh.speak(text, headers={"X-Request-ID": identity})
+    once, again, other = (
+        fresh.access_line(identity)["text_hash"] for identity in ("once", "again", "other")
+    )
+    assert re.fullmatch("[0-9a-f]{16}", once)
+    assert once == again != other
 
 
 @pytest.mark.parametrize(
@@ -229,20 +241,65 @@ def series(server):
     return {line.rpartition(" ")[0] for line in text.split("\n") if line and line[0] != "#"}
 
 
-def test_a_thousand_strange_paths_add_one_series(fresh):
+def labelled(server):
+    """Each family's label sets; a histogram's buckets are one."""
+    found = {}
+    for family in text_string_to_metric_families(server.get("/metrics").text):
+        labels = (sample.labels.items() for sample in family.samples)
+        found[family.name] = {frozenset(one for one in each if one[0] != "le") for each in labels}
+    return found
+
+
+def strange_path(chance):
+    path = "".join(chance.choices(string.ascii_letters + "/.-%;", k=20)).replace("%", "%41")
+    host = f"{chance.getrandbits(64):x}.example"
+    return f"GET /x{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+def strange_method(chance):
+    method = "".join(chance.choices(string.ascii_uppercase, k=chance.randint(8, 20)))
+    return f"{method} /v1/models HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def strange_voice(chance):
+    body = speech_body("Hello.", voice="".join(chance.choices(string.printable, k=12)) + "?")
+    return post(json.dumps(body).encode())
+
+
+def strange_key(chance):
+    return (
+        f"GET /v1/models HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {chance.getrandbits(128):x}\r\n\r\n"
+    ).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strange", "keys", "status"),
+    [
+        (strange_path, "", 404),
+        (strange_method, "", 405),
+        (strange_voice, "", 404),
+        (strange_key, "the-only-key", 401),
+    ],
+)
+def test_ten_thousand_strange_requests_add_one_series_a_family(start, strange, keys, status):
     """Somebody who looks for holes must not fill the memory of whoever stores the metrics."""
-    fresh.get("/nothing")
-    fresh.get("/metrics")
-    before = series(fresh)
+    server = start(engine="stub", api_keys=keys)
+    server.get("/metrics")  # so that the next one shows what a scrape itself adds
+    before = labelled(server)
     chance = random.Random(3)
-    letters = string.ascii_letters + "/.-%;"
-    with fresh.connect() as connection:
-        for _ in range(1000):
-            path = "".join(chance.choice(letters) for _ in range(20)).replace("%", "%41")
-            connection.send(f"GET /x{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert connection.answer().status == 404
-    assert series(fresh) == before
-    assert fresh.metric("autovoice_http_requests_total", route="<unmatched>", code="404") == 1001
+    with server.connect() as connection:
+        for _ in range(100):
+            connection.send(b"".join(strange(chance) for _ in range(100)))
+            for _ in range(100):
+                assert connection.answer().status == status
+    after = labelled(server)
+    added = {family: after[family] - before.get(family, set()) for family in after}
+    assert {family: new for family, new in added.items() if len(new) > 1} == {}
+    assert added["autovoice_http_requests"]
+    code = str(status)
+    assert server.metric("autovoice_http_requests_total", code=code) == 10_000
 
 
 def test_nothing_that_clients_make_up_becomes_a_label(fresh):

@@ -173,7 +173,7 @@ def endpoints() -> List[Tuple[str, str, str]]:
 def test_every_route_has_its_row(service, endpoints):
     """What the server answers to is what the document lists."""
     routes = {
-        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
         for rule in create_app(service).url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -188,7 +188,7 @@ def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, s
     settings = msgspec.structs.replace(
         service.settings, public_listings=listings, public_status=status
     )
-    app = create_app(Service(settings, service.synthesizer, service.metrics, service.health))
+    app = create_app(Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons))
     wanted = {
         "yes": True,
         "never": False,

@@ -74,6 +74,7 @@ def test_every_field_with_a_range_was_tried():
         "log_dir",
         "metrics_token",
         "redis_url",
+        "ssml_audio_dir",
     }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free
 

@@ -19,7 +19,7 @@ FRAMES_PER_CALL = 32
 
 
 @functools.lru_cache(maxsize=None)
-def _import_av() -> Any:
+def import_av() -> Any:
     """PyAV, imported by the first request that needs it: that takes 130 ms."""
     import av
 
@@ -59,7 +59,7 @@ class Codec:
             MissingDependency: PyAV is not there, or its FFmpeg lacks the encoder.
         """
         try:
-            av = _import_av()
+            av = import_av()
         except ImportError as error:
             raise MissingDependency(
                 f"PyAV does not load ({error}): pip install --force-reinstall av"

@@ -9,11 +9,15 @@ import ctypes
 import logging
 import math
 import os
+import struct
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from auto_voice.engines.engine import PCM, Capabilities, Emitter, Engine, Utterance, Voice, Word
+from auto_voice.engines.espeak_phonemes import Phonology, table_of
 from auto_voice.engines.espeak_state import HiddenState
+from auto_voice.engines.espeak_tables import Tables
+from auto_voice.engines.espeak_text import LibraryText
 from auto_voice.errors import EngineFailed, MissingDependency
 
 log = logging.getLogger(__name__)
@@ -21,7 +25,7 @@ log = logging.getLogger(__name__)
 # Constants of espeak-ng's public header, speak_lib.h.
 _OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_DONT_EXIT = 0x8000
-_CHARS_UTF8, _ENDPAUSE = 1, 0x1000
+_CHARS_UTF8, _PHONEMES, _ENDPAUSE = 1, 0x100, 0x1000
 _RATE, _PITCH = 1, 3
 _EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
 
@@ -84,6 +88,8 @@ class EspeakEngine(Engine):
         self._stretch: Optional["_Stretch"] = None
         self._failure: Optional[BaseException] = None
         self._words = False
+        self._text: Optional[LibraryText] = None
+        """What the library reads where some of it is phonemes; None: the utterance's text."""
         self._length = 0
         self._wanted = True
         self._callback = _Callback(self._on_samples)
@@ -113,6 +119,8 @@ class EspeakEngine(Engine):
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_Info.restype = ctypes.c_char_p
         self.version = self._library.espeak_Info(None).decode()
+        self._tables = _read_tables(self._data)
+        self._phonologies: Dict[str, Phonology] = {}
         self._can_stretch = hasattr(self._library, "sonicCreateStream")
         self._state = HiddenState(self._library, path)
         self._voices = self._list_voices()
@@ -141,6 +149,7 @@ class EspeakEngine(Engine):
             timestamps=True,
             streaming=True,
             reproducible=self._state.known,
+            ipa=self._tables is not None,
         )
 
     def voices(self) -> List[Voice]:
@@ -154,7 +163,8 @@ class EspeakEngine(Engine):
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
         text = utterance.text.translate(_COMMANDS)
-        if not text.strip(_SILENT):
+        marked = self._marked(text, utterance)
+        if marked is None and not text.strip(_SILENT):
             return
         wpm = utterance.speed * _NORMAL_WPM
         own_wpm = round(min(max(wpm, _SLOWEST_WPM), _FASTEST_WPM))
@@ -163,10 +173,11 @@ class EspeakEngine(Engine):
         pitch = round(_NORMAL_PITCH + 50 * math.log2(utterance.pitch))
         self._select(utterance.voice, own_wpm, min(max(pitch, 0), 99))
         self._state.reset()
-        data = text.encode("utf-8", "replace") + b"\x00"
-        flags = _CHARS_UTF8
+        data = (marked.text if marked else text).encode("utf-8", "replace") + b"\x00"
+        flags = _CHARS_UTF8 | (_PHONEMES if marked else 0)
         flags |= _ENDPAUSE if utterance.continues else 0
-        self._emitter, self._words, self._length = emitter, utterance.timestamps, len(text)
+        self._emitter, self._words = emitter, utterance.timestamps
+        self._text, self._length = marked, len(text)
         self._failure, self._wanted = None, True
         self._stretch = _Stretch(self._library, self._rate, wpm / own_wpm) if stretched else None
         try:
@@ -214,9 +225,24 @@ class EspeakEngine(Engine):
             if event.type == _EVENT_WORD:
                 # The library counts from 1, and where it reads a symbol's name, past the end.
                 start = min(event.text_position - 1, self._length)
-                end = min(start + event.length, self._length)
-                emitter.word(Word(event.sample / self._rate / factor, start, end))
+                place: Optional[Tuple[int, int]] = (start, min(start + event.length, self._length))
+                if self._text is not None:
+                    place = self._text.own(event.text_position - 1, event.length)
+                if place is not None:
+                    emitter.word(Word(event.sample / self._rate / factor, *place))
             index += 1
+
+    def _marked(self, text: str, utterance: Utterance) -> Optional[LibraryText]:
+        """The text with the phonemes that the library can say; None if there are none."""
+        file = self._files.get(utterance.voice.partition("+")[0])
+        if not utterance.phonemes or self._tables is None or file is None:
+            return None
+        phonology = self._phonologies.get(file)
+        if phonology is None:
+            table = table_of(self._data / "lang" / file)
+            phonology = self._phonologies[file] = Phonology(self._tables.phonemes(table))
+        marked = LibraryText(text, utterance.phonemes, phonology)
+        return marked if marked.has_phonemes else None
 
     def _forget(self) -> None:
         """Get rid of what an utterance that was broken off has left in the library."""
@@ -300,6 +326,14 @@ class EspeakEngine(Engine):
             )
             index += 1
         return found
+
+
+def _read_tables(data: Path) -> Optional[Tables]:
+    try:
+        return Tables(data)
+    except (OSError, LookupError, ValueError, struct.error) as error:
+        log.warning("espeak-ng's phonemes cannot be read, so IPA is not spoken: %s", error)
+        return None
 
 
 def _language_tags(address: int) -> List[Tuple[int, str]]:

@@ -1,14 +1,17 @@
 """From a request to the steps in which it is spoken, and the voices that speak them."""
 
+import functools
 import itertools
-from typing import Callable, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from auto_voice.audio import clip
 from auto_voice.engines.engine import Voice
-from auto_voice.errors import UnsupportedParameter, VoiceNotFound
+from auto_voice.errors import EmptyInput, VoiceNotFound
 from auto_voice.synthesis.speech import SpeechRequest
-from auto_voice.text.aligned import Aligned
-from auto_voice.text.plan import Rule, Step, plan_text
-from auto_voice.text.script import Item, Style, Words
+from auto_voice.text.lexicon_store import LexiconStore
+from auto_voice.text.plan import Rule, Step, plan_items, plan_text
+from auto_voice.text.script import Boundary, Item, Mark, Style, Words
+from auto_voice.text.ssml import parse
 from auto_voice.voices.catalogue import Catalogue
 
 
@@ -49,6 +52,14 @@ class Plan:
 class Planner:
     """Plans requests, given the voices and lexicons there are. Safe for threads."""
 
+    def __init__(self, lexicons: LexiconStore, audio_folder: str) -> None:
+        """
+        Args:
+            audio_folder: where markup may take recordings from; empty: nowhere.
+        """
+        self._lexicons = lexicons
+        self._resolve = functools.partial(clip.allowed, audio_folder)
+
     def plan(self, request: SpeechRequest, catalogue: Catalogue) -> Plan:
         """
         Raises:
@@ -56,11 +67,16 @@ class Planner:
         """
         voice = catalogue.find(request.voice)
         language = voice.language
-        rules: Tuple[Rule, ...] = ()
-        digests: Tuple[str, ...] = ()
+        lexicons = [self._lexicons.get(name) for name in request.lexicons]
+        rules: Tuple[Rule, ...] = tuple(lexicon.apply for lexicon in lexicons)
+        digests = tuple(lexicon.digest for lexicon in lexicons)
         if not request.ssml:
             return Plan(voice, {}, lambda: plan_text(request.text, language, rules), digests)
-        raise UnsupportedParameter("`ssml` is not supported yet; leave it out.", param="ssml")
+        items = parse(request.text, resolve=self._resolve)
+        if all(isinstance(item, (Boundary, Mark)) for item in items):
+            raise EmptyInput("There is nothing to speak in this SSML.", param="input")
+        voices = _cast(items, voice, catalogue)
+        return Plan(voice, voices, lambda: plan_items(items, language, rules), digests)
 
 
 def _cast(items: Sequence[Item], voice: Voice, catalogue: Catalogue) -> Dict[Style, Voice]:

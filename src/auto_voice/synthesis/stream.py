@@ -9,12 +9,14 @@ from typing import Callable, Deque, Generator, Iterator, Optional, Tuple, Union
 
 import msgspec
 
+from auto_voice.audio import clip
 from auto_voice.audio.encoder import Encoder
 from auto_voice.audio.encoders import encoder
 from auto_voice.audio.pcm import silence
-from auto_voice.engines.engine import Phonemes, Utterance, Voice
+from auto_voice.engines.engine import Capabilities, Phonemes, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded
+from auto_voice.synthesis.delivery import Delivery
 from auto_voice.synthesis.playback import Playback
 from auto_voice.synthesis.scheduler import FairScheduler, Ticket
 from auto_voice.synthesis.spans import SpeechSpans, TimedEncoder
@@ -22,14 +24,11 @@ from auto_voice.synthesis.tape import Tape
 from auto_voice.synthesis.timing import TimedMark, Timings, WordClock
 from auto_voice.text.aligned import Aligned
 from auto_voice.text.plan import Line, Step
-from auto_voice.text.script import Break, Clip, Mark, Style
+from auto_voice.text.script import Break, Clip, Style
 
 LOOKAHEAD = 2
 """Sentences of one request under way at once: one is spoken while another one is sent."""
 PARAGRAPH_PAUSE_S = 0.25
-MIN_SPEED, MAX_SPEED = 0.25, 4.0
-MIN_PITCH, MAX_PITCH = 0.5, 2.0
-"""Factors, whatever a request and its markup come to together."""
 
 
 class Stats:
@@ -93,6 +92,7 @@ class SpeechStream:
         steps: Iterator[Step],
         manner: Manner,
         voice_for: Callable[[Style], Voice],
+        capabilities: Capabilities,
         start_deadline_s: float,
         request_deadline_s: float,
         stats: Stats,
@@ -104,6 +104,7 @@ class SpeechStream:
         self._manner = manner
         self._rate = manner.sample_rate
         self._voice_for = voice_for
+        self._capabilities = capabilities
         self._start_by = stats.began + start_deadline_s
         self._end_by = stats.began + request_deadline_s
         self._stats = stats
@@ -200,26 +201,32 @@ class SpeechStream:
             yield from self._spoken(job, step, tape)
         elif isinstance(step, Break):
             yield tape.put(silence(step.duration_s, self._rate), self._rate)
-        elif isinstance(step, Mark) and self._stats.timings is not None:
+        elif isinstance(step, Clip):
+            for pcm in clip.decode(step.path, self._rate):
+                yield tape.put(pcm, self._rate)
+        elif self._stats.timings is not None:
             self._stats.timings.add_mark(TimedMark(step.name, round(1e3 * tape.position_s)))
 
     def _spoken(self, job: Job, line: Line, tape: Tape) -> Iterator[bytes]:
         stats = self._stats
-        voice = self._voice_for(line.style)
+        rate = self._voice_for(line.style).sample_rate
+        delivery = self._delivery(line.style)
+        sound = delivery.sound(rate)
         clock = None
         if stats.timings is not None:
-            clock = WordClock(self._text, line, tape.position_s, voice.sample_rate)
+            clock = WordClock(self._text, line, tape.position_s, rate, delivery.stretch)
         for pcm in job.results(self._is_gone):
             if clock is not None and stats.timings is not None:
                 clock.heard(pcm)
                 stats.timings.add_words(clock.told(job.words, False))
-            yield tape.put(pcm, voice.sample_rate)
+            yield tape.put(sound.push(pcm), sound.rate_hz)
+        yield tape.put(sound.flush(), sound.rate_hz)
         if clock is not None and stats.timings is not None:
             stats.timings.add_words(clock.told(job.words, True))
         self._count(job)
         stats.characters = line.end
         if line.paragraph_end and job.utterance.continues:
-            yield tape.put(silence(PARAGRAPH_PAUSE_S, voice.sample_rate), voice.sample_rate)
+            yield tape.put(silence(PARAGRAPH_PAUSE_S, rate), rate)
 
     def _submit(self, ticket: Ticket, line: Line, upcoming: Optional[Step], direct: bool) -> Job:
         manner, style = self._manner, line.style
@@ -228,11 +235,12 @@ class SpeechStream:
         else:
             # Where a pause is asked for, it is not to be longer than that.
             continues = line.sentence_end and not isinstance(upcoming, (Break, Clip))
+        delivery = self._delivery(style)
         utterance = Utterance(
             line.said.text,
             self._voice_for(style).id,
-            min(max(manner.speed * style.rate, MIN_SPEED), MAX_SPEED),
-            min(max(manner.pitch * style.pitch, MIN_PITCH), MAX_PITCH),
+            delivery.speed,
+            delivery.pitch,
             timestamps=self._stats.timings is not None,
             continues=continues,
             phonemes=_phonemes(line.said),
@@ -242,6 +250,14 @@ class SpeechStream:
         self._stats.sentences += 1
         self._scheduler.submit(ticket, job)
         return job
+
+    def _delivery(self, style: Style) -> Delivery:
+        return Delivery(
+            self._manner.speed * style.rate,
+            self._manner.pitch * style.pitch,
+            style.volume_db,
+            self._capabilities,
+        )
 
     def _count(self, job: Job) -> None:
         if not self._stats.compute_s:

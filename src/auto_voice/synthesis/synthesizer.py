@@ -157,6 +157,7 @@ class Synthesizer:
                 steps=plan.steps(),
                 manner=manner,
                 voice_for=plan.voice_for,
+                capabilities=self.engine.capabilities,
                 start_deadline_s=self.settings.start_deadline_s,
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,

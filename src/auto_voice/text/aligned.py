@@ -20,8 +20,21 @@ class Piece(NamedTuple):
 
     @property
     def verbatim(self) -> bool:
-        """Whether it is as long as what it stands for, so that each character has its own place."""
-        return len(self.text) == self.end - self.start
+        """Whether each of its characters has its own place in what was written.
+
+        A rule's words stand for their whole span, even if they happen to be as long as it.
+        """
+        return not self.settled and len(self.text) == self.end - self.start
+
+    def part(self, low: int, high: int) -> "Piece":
+        """``text[low:high]`` with its origin: its own if the piece is verbatim, else the whole.
+
+        It has no pronunciation: that is the whole piece's.
+        """
+        text = self.text[low:high]
+        if not self.verbatim:
+            return self._replace(text=text, ipa=None)
+        return Piece(text, self.start + low, self.start + high)
 
 
 class Aligned:
@@ -49,9 +62,12 @@ class Aligned:
         """
         if not self.pieces:
             return 0, 0
+        end = min(end, len(self.text))
         first, first_offset = self._at(start)
-        last, last_offset = self._at(max(start, end - 1))
         low = first.start + first_offset if first.verbatim else first.start
+        if start >= end:
+            return low, low
+        last, last_offset = self._at(end - 1)
         high = last.start + last_offset + 1 if last.verbatim else last.end
         return low, max(low, high)
 
@@ -65,18 +81,10 @@ class Aligned:
             low, high = max(start - at, 0), min(end - at, len(piece.text))
             if low < high:
                 whole = high - low == len(piece.text)
-                parts.append(piece if whole else _cut(piece, low, high))
+                parts.append(piece if whole else piece.part(low, high))
         return Aligned(parts)
 
     def _at(self, index: int) -> Tuple[Piece, int]:
         number = min(bisect_right(self._starts, index), len(self.pieces)) - 1
         number = max(number, 0)
         return self.pieces[number], index - self._starts[number]
-
-
-def _cut(piece: Piece, low: int, high: int) -> Piece:
-    text = piece.text[low:high]
-    # Without a pronunciation: it is the whole piece's.
-    if not piece.verbatim:
-        return piece._replace(text=text, ipa=None)
-    return piece._replace(text=text, start=piece.start + low, end=piece.start + high, ipa=None)

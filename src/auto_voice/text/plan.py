@@ -1,13 +1,17 @@
 """How a text is going to be said: sentence by sentence, in the order of speech."""
 
+import re
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 from auto_voice.text.aligned import Aligned, Piece
+from auto_voice.text.characters import LAYOUT, SPEAKABLE, UNSPEAKABLE
 from auto_voice.text.script import Boundary, Break, Clip, Item, Mark, Style, Words
 from auto_voice.text.sentences import segments
 
 MAX_SENTENCE_CHARS = 400
 """Longer sentences are cut, so that no text gets more than its share at a time."""
+
+_MARKS = re.compile(r"[^\w\s]")
 
 Rule = Callable[[Aligned, str], Aligned]
 """Rewrites what is said, given its BCP 47 language: a lexicon, or normalisation."""
@@ -72,7 +76,8 @@ class _Passage:
         if not isinstance(item, Words):
             self._between.append((self._length, item))
             return
-        self._styles.append((self._length, item.style))
+        if not self._styles or self._styles[-1][1] != item.style:
+            self._styles.append((self._length, item.style))
         self._pieces.extend(item.pieces)
         self._length += sum(len(piece.text) for piece in item.pieces)
 
@@ -81,7 +86,7 @@ class _Passage:
         text = Aligned(self._pieces)
         # What is settled has no sentence's end in it, whatever full stops it has.
         shown = "".join(
-            "x" * len(piece.text) if piece.settled else piece.text for piece in text.pieces
+            _MARKS.sub("x", piece.text) if piece.settled else piece.text for piece in text.pieces
         )
         for sentence in segments(shown, self._language, MAX_SENTENCE_CHARS):
             is_last = not shown[sentence.end :].strip()
@@ -91,21 +96,45 @@ class _Passage:
 
     def _sentence(self, text: Aligned, start: int, end: int, paragraph: bool) -> Iterator[Step]:
         """One sentence, cut where its style changes or something else comes between."""
-        cuts = [at for at, _ in self._styles] + [at for at, _ in self._between]
-        borders = sorted({start, end, *(at for at in cuts if start < at < end)})
-        for low, high in zip(borders, borders[1:]):
+        for low, high in self._parts(text.text, start, end):
             yield from self._until(low + 1)
-            said = text.part(low, high)
+            said = Aligned(map(_speakable, text.part(low, high).pieces))
             if not said.text.strip():
                 continue
-            style = [style for at, style in self._styles if at <= low][-1]
+            first = SPEAKABLE.search(text.text, low, high)
+            decides = first.start() if first else low
+            style = [style for at, style in self._styles if at <= decides][-1]
             written = said.written(0, len(said.text))
             for rule in self._rules:
                 said = rule(said, style.language or self._language)
             is_end = high == end
             yield Line(said, style, *written, is_end, is_end and paragraph)
 
+    def _parts(self, text: str, start: int, end: int) -> List[Tuple[int, int]]:
+        """Where a sentence is cut. What has nothing to speak in it goes with what has.
+
+        A question mark after an emphasised word still makes it a question.
+        """
+        fixed = {at for at, _ in self._between}
+        inner = sorted({at for at, _ in self._styles if start < at < end} | fixed)
+        parts: List[Tuple[int, int]] = []
+        low = start
+        for high in [*(at for at in inner if start < at < end), end]:
+            if parts and low not in fixed and not SPEAKABLE.search(text, low, high):
+                low = parts.pop()[0]
+            elif high != end and high not in fixed and not SPEAKABLE.search(text, low, high):
+                continue
+            parts.append((low, high))
+            low = high
+        return parts
+
     def _until(self, index: int) -> Iterator[Step]:
         """What comes between words before ``index`` and has not come yet."""
         while self._between and self._between[0][0] < index:
             yield self._between.pop(0)[1]
+
+
+def _speakable(piece: Piece) -> Piece:
+    """A piece with a space for whatever an engine might take for more than that."""
+    text = LAYOUT.sub(" ", UNSPEAKABLE.sub(" ", piece.text))
+    return piece if text == piece.text else piece._replace(text=text)

@@ -20,6 +20,8 @@ class Style(NamedTuple):
     """Factor on the pitch."""
     volume_db: float = 0.0
     """Decibels; -inf is silence."""
+    variant: Optional[int] = None
+    """Which of the voices that fit, from 1, where the markup asks for one."""
 
 
 class Words(NamedTuple):

@@ -37,7 +37,8 @@ _voices_query = query_decoder(VoicesQuery)
 class API:
     """The endpoints over one service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, others: Tuple[Endpoint, ...] = ()) -> None:
+        """``others``: endpoints that are described beside these."""
         self._service = service
         self._synthesizer = service.synthesizer
         self._speech = SpeechAPI(service)
@@ -152,6 +153,7 @@ class API:
             ),
             Endpoint("GET", "/docs", self.docs, "This page", {200: HTML}, public=True),
             *Studio(service).endpoints,
+            *others,
         )
 
     # --- listings -------------------------------------------------------------------------------

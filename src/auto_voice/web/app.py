@@ -18,6 +18,7 @@ from auto_voice.web.access import Gate
 from auto_voice.web.api import API
 from auto_voice.web.endpoint import SPEECH_PATH
 from auto_voice.web.incoming import BODY_READ
+from auto_voice.web.lexicon_api import LexiconAPI
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
 from auto_voice.web.request_span import RequestSpans
@@ -33,7 +34,7 @@ def create_app(service: Service) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     settings = service.settings
-    api = API(service)
+    api = API(service, LexiconAPI(service).endpoints)
     public = {endpoint.path for endpoint in api.endpoints if endpoint.public}
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}

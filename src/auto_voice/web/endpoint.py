@@ -1,6 +1,6 @@
 """A route, with all that its documentation needs."""
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Type
 
 import msgspec
 
@@ -33,6 +33,8 @@ class Endpoint(NamedTuple):
     """Status to schema type, or to a content type with raw bytes."""
     body: Optional[Type[msgspec.Struct]] = None
     query: Optional[Type[msgspec.Struct]] = None
+    also: Tuple[str, ...] = ()
+    """Content types, beside JSON, that the body or else the answer may have."""
     public: bool = False
     """Whether it never needs a key."""
     limited: bool = False

@@ -2,7 +2,7 @@
 
 import re
 import socket
-from typing import Any, Callable, Dict, Optional, Type
+from typing import Any, Callable, Dict, Optional, Tuple, Type
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -36,16 +36,17 @@ _LONG_VALUE = re.compile(r"('[^']{60})[^']+'")
 _CHOICES = {"response_format": tuple(FORMATS), "stream_format": ("audio", "sse", "json")}
 
 
-def read_body(environ: Environ, limit: int) -> bytes:
-    """The body, of at most ``limit`` bytes.
+def read_body(environ: Environ, limit: int, also: Tuple[str, ...] = ()) -> bytes:
+    """The body, of at most ``limit`` bytes: JSON, or of one of the content types ``also``.
 
     Raises:
         UnsupportedMediaType, BodyTooLarge
     """
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not kind.endswith("+json"):
+    if kind and kind != "application/json" and not kind.endswith("+json") and kind not in also:
+        others = f" Here {', '.join(also)} are read, too." if also else ""
         raise UnsupportedMediaType(
-            "Send the body as JSON, with the header 'Content-Type: application/json'."
+            f"Send the body as JSON, with the header 'Content-Type: application/json'.{others}"
         )
     length = environ.get("CONTENT_LENGTH")
     if length and length.isascii() and length.isdigit():

@@ -15,22 +15,26 @@ from auto_voice.web.endpoint import ASSET, AUDIO, CAPTIONS, HTML, NOTHING, TEXT,
 from auto_voice.web.speech_schemas import TimedSpeech
 
 _RAW = (AUDIO, CAPTIONS, TEXT, HTML, ASSET, NOTHING)
-_PARAMETER = re.compile(r"<(\w+)>")
+_PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
 _WHAT = {
     200: "Success",
+    201: "Made",
     304: "It has not changed",
     400: "The request is wrong",
     401: "The API key is missing or wrong",
+    403: "The server may not do this",
     404: "There is no such thing",
     408: "The body did not arrive in time",
+    412: "It is not as expected",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not of a type that is read here",
     429: "Too many requests; try again after Retry-After seconds",
     500: "The server or its engine failed",
     503: "Not now; try again after Retry-After seconds",
     504: "The engine did not answer in time",
+    507: "The disk is full",
 }
 
 
@@ -129,11 +133,12 @@ def _operation(endpoint: Endpoint, schemas: Dict[Any, Any]) -> Dict[str, Any]:
         parameters += _query_parameters(endpoint.query)
     if parameters:
         operation["parameters"] = parameters
+    raw = {kind: {"schema": {"type": "string"}} for kind in endpoint.also}
     if endpoint.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schemas[repr(endpoint.body)]}},
-        }
+        content = {"application/json": {"schema": schemas[repr(endpoint.body)]}, **raw}
+        operation["requestBody"] = {"required": True, "content": content}
+    else:
+        operation["responses"]["200"]["content"].update(raw)
     if not endpoint.public:
         operation["security"] = [{}, {"bearer": []}]
     return operation

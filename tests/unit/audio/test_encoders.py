@@ -199,14 +199,14 @@ def test_doctor_hears_why_a_format_is_not_available(monkeypatch):
 
 
 def test_without_pyav_the_error_names_the_pip_install_and_wav_still_works(monkeypatch):
-    libav._import_av.cache_clear()
+    libav.import_av.cache_clear()
     monkeypatch.setitem(sys.modules, "av", None)
     try:
         troubles = available()
         with pytest.raises(MissingDependency, match="pip install"):
             encoder("mp3", RATE)
     finally:
-        libav._import_av.cache_clear()
+        libav.import_av.cache_clear()
     assert {name for name, trouble in troubles.items() if trouble} == set(COMPRESSED)
     assert all("pip install" in trouble for trouble in troubles.values() if trouble)
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from auto_voice.engines import ENGINES
-from auto_voice.engines.engine import Description, describe
+from auto_voice.engines.engine import Description, Phonemes, describe
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import AutoVoiceError
 from tests.unit.engines.speaking import (
@@ -275,6 +275,7 @@ def conversations(draw, engine):
                     "pitch": st.one_of(st.just(1.0), st.floats(lowest, highest)),
                     "continues": st.booleans(),
                     "timestamps": st.booleans(),
+                    "phonemes": st.sampled_from([(), (), (Phonemes(0, 3, "ˈæpl̩"),)]),
                     "stop_after": st.sampled_from([None, None, 1, 2]),
                 }
             ),
@@ -346,6 +347,25 @@ def test_markup_ends_with_its_utterance(engine, can, fresh, start_worker):
         worker = start_worker(engine.name)
         said_by(worker, text, ssml=True)
         assert said_by(worker, SENTENCE).pcm == fresh[engine.name][0], text
+
+
+def test_phonemes_are_heard_where_the_engine_can_say_them(engine, can):
+    """Otherwise the text is read as it is written."""
+    plain = speak(engine, SENTENCE).pcm
+    start = SENTENCE.index("fox")
+    said = speak(engine, SENTENCE, phonemes=(Phonemes(start, start + 3, "ˈbædʒɚ"),)).pcm
+    assert (said != plain) == can.ipa
+    assert speak(engine, SENTENCE).pcm == plain
+
+
+def test_words_said_by_phonemes_keep_their_places(engine, can):
+    if not can.timestamps:
+        pytest.skip("this engine tells no times")
+    start = SENTENCE.index("brown")
+    phonemes = (Phonemes(start, start + 5, "ɡɹiːn"),)
+    said = speak(engine, SENTENCE, timestamps=True, phonemes=phonemes)
+    found = [SENTENCE[word.char_start : word.char_end] for word in said.words]
+    assert found == SENTENCE.strip(".").split()
 
 
 def test_markup_is_text_unless_asked_for(engine, can):

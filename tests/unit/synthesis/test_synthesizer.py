@@ -30,6 +30,7 @@ from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest, outcome_of
 from auto_voice.synthesis.synthesizer import Synthesizer
+from auto_voice.text.lexicon_store import LexiconStore
 from tests.unit.synthesis.service import TEXT, answer, begin, counted, expected_pcm, said, wait_for
 
 PCM = {"format": "pcm", "sample_rate": 16000}
@@ -241,7 +242,12 @@ class TestCache:
         try:
             cache = Slow(MemoryStore(1 << 20, lambda count: None), None)
             synthesizer = Synthesizer(
-                configured, pool, scheduler, cache, Metrics("stub"), Planner()
+                configured,
+                pool,
+                scheduler,
+                cache,
+                Metrics("stub"),
+                Planner(LexiconStore(configured.lexicon_folder), ""),
             )
             request = SpeechRequest("Hello.", "en-us")
             others = []

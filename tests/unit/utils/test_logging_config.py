@@ -386,3 +386,23 @@ class TestSetup:
             "2025-12-31T23:59:59.005Z",
             "2026-01-01T00:00:01.005Z",
         ]
+
+    def test_names_that_are_no_text_become_text(self, written):
+        [line] = written(
+            lambda log: log.info("x", extra={"facts": {7: "seven", None: "none"}}),
+            LOG_FORMAT="json",
+        )
+        assert {"7": "seven", "None": "none"}.items() <= json.loads(line).items()
+
+    def test_an_output_that_fails_does_not_fail_who_logs(self, capsys):
+        """As when the disk is full: standard error tells, and the work goes on."""
+
+        class Full(io.StringIO):
+            def write(self, text):
+                raise OSError("No space left on device")
+
+        handler = log_formats.LineHandler(Full())
+        logger = logging.Logger("full")
+        logger.addHandler(handler)
+        logger.info("hello")
+        assert "No space left on device" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def app_with(service: Service) -> Any:
 
     def make(**values: Any) -> Any:
         loaded = settings.load({}, engine="stub", **values)
-        other = Service(loaded, service.synthesizer, service.metrics, service.health)
+        other = Service(loaded, service.synthesizer, service.metrics, service.health, service.lexicons)
         return create_app(other).test_client()
 
     return make

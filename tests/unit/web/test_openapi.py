@@ -31,7 +31,7 @@ def operations(document):
 def test_every_route_is_described_and_nothing_else(app, document):
     """A new endpoint without a description does not get past this."""
     routes = {
-        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
