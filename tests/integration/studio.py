@@ -96,7 +96,14 @@ class Studio:
     def press(self, key: str, modifiers: int = 0) -> None:
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "End": 35, "Home": 36}
         arrows = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-        self.browser.press(key, {**codes, **arrows}[key], modifiers)
+        code = {**codes, **arrows}[key]
+        if key == "Enter" and not modifiers:
+            # The character is what sends a form, or presses a button.
+            for kind, typed in (("keyDown", {"text": "\r"}), ("keyUp", {})):
+                about = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+                self.browser.call("Input.dispatchKeyEvent", type=kind, **about, **typed)
+        else:
+            self.browser.press(key, code, modifiers)
 
     def tab(self, name: str) -> None:
         self.click(f"#tab-{name}")
