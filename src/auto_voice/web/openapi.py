@@ -11,10 +11,10 @@ from markupsafe import Markup, escape
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
 from auto_voice.synthesis.captions import FORMATS as CAPTION_FORMATS
-from auto_voice.web.endpoint import AUDIO, CAPTIONS, HTML, TEXT, Endpoint
+from auto_voice.web.endpoint import ASSET, AUDIO, CAPTIONS, HTML, NOTHING, TEXT, Endpoint
 from auto_voice.web.speech_schemas import TimedSpeech
 
-_RAW = (AUDIO, CAPTIONS, TEXT, HTML)
+_RAW = (AUDIO, CAPTIONS, TEXT, HTML, ASSET, NOTHING)
 _PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
@@ -22,7 +22,7 @@ _WHAT = {
     101: "The connection is a WebSocket from here on",
     200: "Success",
     201: "Made",
-    302: "Look there",
+    304: "It has not changed",
     400: "The request is wrong",
     401: "The API key is missing or wrong",
     403: "The server may not do this",
@@ -167,6 +167,11 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
     elif kind == CAPTIONS:
         raw = {"schema": {"type": "string"}}
         answer["content"] = {content_type: raw for content_type in CAPTION_FORMATS.values()}
+    elif kind == ASSET:
+        raw = {"schema": {"type": "string"}}
+        answer["content"] = {"text/css": raw, "text/javascript": raw}
+    elif kind == NOTHING:
+        pass
     elif kind in (TEXT, HTML):
         answer["content"] = {kind: {"schema": {"type": "string"}}}
     else:
