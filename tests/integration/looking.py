@@ -28,8 +28,9 @@ FAINT = r"""
     return (both[0] + 0.05) / (both[1] + 0.05);
   };
   const own = node => [...node.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  const drawn = node => parse(getComputedStyle(node).color)[3] !== 0;
   const shown = [...document.body.querySelectorAll("*")].filter(
-    node => own(node) && node.checkVisibility());
+    node => own(node) && node.checkVisibility() && drawn(node));
   return {
     looked: shown.length,
     faint: shown.filter(node => contrast(node) < 4.5).map(node => node.textContent.slice(0, 50)),

@@ -76,6 +76,7 @@ def test_every_field_with_a_range_was_tried():
         "metrics_token",
         "redis_url",
         "ssml_audio_dir",
+        "websocket_origins",
     }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free
 

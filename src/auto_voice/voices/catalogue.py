@@ -84,10 +84,12 @@ class Catalogue:
         engine: Optional[str] = None,
         query: Optional[str] = None,
         variants: bool = False,
+        named: bool = False,
     ) -> Iterator[ListedVoice]:
         """The voices that pass every given filter, each followed by its variants if asked for.
 
         ``language`` ``en`` also finds ``en-gb``; ``query`` is looked for in id, name and aliases.
+        ``named``: those that have an alias, variants among them.
         """
         prefix = _fold(language) if language else None
         for voice in self._voices.values():
@@ -96,10 +98,15 @@ class Catalogue:
             if engine and voice.engine != engine:
                 continue
             candidates = [voice]
-            if variants:
+            if variants or named:
                 known = self._variants[voice.engine]
-                candidates += [self._variant(voice, name, known[name]) for name in sorted(known)]
+                wanted = (
+                    name for name in sorted(known) if not named or f"{voice.id}+{name}" in self._names
+                )
+                candidates += [self._variant(voice, name, known[name]) for name in wanted]
             for candidate in candidates:
+                if named and not candidate.aliases:
+                    continue
                 if gender and candidate.gender != gender:
                     continue
                 names = (candidate.id, candidate.name, *candidate.aliases)

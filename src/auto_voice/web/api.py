@@ -27,6 +27,7 @@ from auto_voice.web.schemas import (
     VoicesQuery,
 )
 from auto_voice.web.speech_api import SpeechAPI, unknown_model
+from auto_voice.web.studio import Studio
 
 _MODELS_SINCE = 1_700_000_000
 
@@ -151,7 +152,7 @@ class API:
                 public=True,
             ),
             Endpoint("GET", "/docs", self.docs, "This page", {200: HTML}, public=True),
-            Endpoint("GET", "/", self.home, "Leads to /docs", {302: HTML}, public=True),
+            *Studio(service).endpoints,
             *others,
         )
 
@@ -166,6 +167,7 @@ class API:
             engine=query.engine,
             query=query.q,
             variants=query.variants,
+            named=query.named,
         )
         return json_reply(VoiceList(list(voices)))
 
@@ -236,7 +238,3 @@ class API:
     def docs(self, environ: Environ) -> Reply:
         """The same for people, without any network."""
         return page.sealed(openapi.page(self.endpoints))
-
-    def home(self, environ: Environ) -> Reply:
-        """To the documentation."""
-        return Reply(302, [("Location", "/docs"), ("Content-Length", "0")], b"")

@@ -14,6 +14,10 @@ CAPTIONS = "captions"
 """Stands for a file of captions."""
 TEXT = "text/plain"
 HTML = "text/html"
+ASSET = "asset"
+"""Stands for a script or a style sheet."""
+NOTHING = "nothing"
+"""Stands for an answer without a body."""
 
 
 class Endpoint(NamedTuple):

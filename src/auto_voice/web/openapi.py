@@ -11,17 +11,18 @@ from markupsafe import Markup, escape
 from auto_voice import __version__
 from auto_voice.audio.encoders import FORMATS
 from auto_voice.synthesis.captions import FORMATS as CAPTION_FORMATS
-from auto_voice.web.endpoint import AUDIO, CAPTIONS, HTML, TEXT, Endpoint
+from auto_voice.web.endpoint import ASSET, AUDIO, CAPTIONS, HTML, NOTHING, TEXT, Endpoint
 from auto_voice.web.speech_schemas import TimedSpeech
 
-_RAW = (AUDIO, CAPTIONS, TEXT, HTML)
+_RAW = (AUDIO, CAPTIONS, TEXT, HTML, ASSET, NOTHING)
 _PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
 _WHAT = {
+    101: "The connection is a WebSocket from here on",
     200: "Success",
     201: "Made",
-    302: "Look there",
+    304: "It has not changed",
     400: "The request is wrong",
     401: "The API key is missing or wrong",
     403: "The server may not do this",
@@ -30,6 +31,7 @@ _WHAT = {
     412: "It is not as expected",
     413: "The body is too large",
     415: "The body is not of a type that is read here",
+    426: "This is a WebSocket; ask for an upgrade",
     429: "Too many requests; try again after Retry-After seconds",
     500: "The server or its engine failed",
     503: "Not now; try again after Retry-After seconds",
@@ -160,9 +162,16 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
                 "description": "Where it is known before the first byte: for one sentence.",
             },
         }
+    elif status == 101:
+        pass  # there is no body
     elif kind == CAPTIONS:
         raw = {"schema": {"type": "string"}}
         answer["content"] = {content_type: raw for content_type in CAPTION_FORMATS.values()}
+    elif kind == ASSET:
+        raw = {"schema": {"type": "string"}}
+        answer["content"] = {"text/css": raw, "text/javascript": raw}
+    elif kind == NOTHING:
+        pass
     elif kind in (TEXT, HTML):
         answer["content"] = {kind: {"schema": {"type": "string"}}}
     else:

@@ -24,6 +24,9 @@ class VoicesQuery(msgspec.Struct):
     variants: Annotated[
         bool, msgspec.Meta(description="Also list each voice's variants (`en-us+f3`).")
     ] = False
+    named: Annotated[
+        bool, msgspec.Meta(description="Only voices and variants that have an alias (`alloy`).")
+    ] = False
 
 
 class VoiceList(msgspec.Struct):
