@@ -105,6 +105,8 @@ def number(value: Any) -> str:
 
 
 def default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
     if value is msgspec.NODEFAULT:
         return "(required)"
     if value is None:
@@ -399,6 +401,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.stop()
 
 
+def aimed(example: Example, server: Server) -> str:
+    """The example, for the server under test."""
+    text = example.text.replace(BASE, server.base)
+    return text.replace(BASE.replace("http", "ws"), server.base.replace("http", "ws"))
+
+
 def run(command: List[str], folder: Path) -> str:
     """Run an example in its folder, as somebody with the `autovoice` command would."""
     env = environment({})
@@ -437,7 +445,7 @@ SHOWN = ('"voices"', '"sentences"', " --> ")
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
-    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    output = run(["sh", "-e", "-c", aimed(example, server)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
     assert written(example) or any(shown in output for shown in SHOWN)
@@ -446,7 +454,7 @@ def test_shell_examples_work(example, server, tmp_path):
 @pytest.mark.parametrize("example", examples("docs/lexicons.md", "sh"))
 def test_lexicon_examples_work(example, server, tmp_path):
     """What they show is saved where the server has it."""
-    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    output = run(["sh", "-e", "-c", aimed(example, server)], tmp_path)
     assert "error" not in output
     name = {"Siobhan": "names", "tomato": "tech", "theatre": "words"}[
         re.findall("Siobhan|tomato|theatre", example.text)[0]
@@ -477,7 +485,7 @@ def test_limits_of_lexicons_are_right():
 def test_python_examples_work(example, server, tmp_path):
     """A script copied from a document speaks."""
     program = tmp_path / "example.py"
-    program.write_text(example.text.replace(BASE, server.base), encoding="utf-8")
+    program.write_text(aimed(example, server), encoding="utf-8")
     run([sys.executable, str(program)], tmp_path)
     assert written(example)
     for name in written(example):
@@ -489,7 +497,7 @@ def test_python_examples_work(example, server, tmp_path):
 def test_javascript_examples_work(example, server, tmp_path):
     """A module copied from a document speaks."""
     program = tmp_path / "example.mjs"
-    program.write_text(example.text.replace(BASE, server.base), encoding="utf-8")
+    program.write_text(aimed(example, server), encoding="utf-8")
     node = [str(PARTS["nodejs"].path())]
     if "new WebSocket" in example.text:
         node.append("--experimental-websocket")  # before version 22; later ones ignore it
