@@ -51,6 +51,13 @@ def show_voices(studio):
     studio.until("document.querySelectorAll('[role=option]').length > 100")
 
 
+def show_plan(studio):
+    studio.click("#ssml")
+    studio.fill('<speak>The <sub alias="World Wide Web">WWW</sub>. And so on.</speak>')
+    studio.tab("plan")
+    studio.shows("#plan", "World Wide Web")
+
+
 def show_words(studio):
     studio.tab("words")
     studio.fill("Nguyen", "#entry-word")
@@ -68,7 +75,7 @@ SIGHTS = {
     "fresh": lambda studio: None,
     "playing": show_playing,
     "voices": show_voices,
-    "plan": lambda studio: studio.tab("plan"),
+    "plan": show_plan,
     "words": show_words,
     "code": lambda studio: studio.tab("code"),
     "problem": show_problem,
