@@ -115,6 +115,7 @@ def targets(results: Results) -> List[Target]:
         ),
         *_logging_targets(results, busy("logging")),
         *_watching_targets(results, busy("watching")),
+        *_websocket_targets(results, busy("websocket")),
         *_scrape_targets(results, busy("scrapes")),
     ]
 
@@ -128,6 +129,7 @@ def render(results: Results) -> str:
         ("fairness", _fairness),
         ("memory", _memory),
         ("logging", _logging),
+        ("websocket", _websocket),
     ):
         if key in results:
             parts.append(section(results[key]))
@@ -307,6 +309,58 @@ def _scrape_targets(results: Results, disturbed: bool) -> List[Target]:
         return []
     title = f"a scrape of /metrics after {found['recycled']} workers were replaced"
     return [Target(title, 15, found["after_ms"], unit=" ms", disturbed=disturbed)]
+
+
+def _websocket_targets(results: Results, disturbed: bool) -> List[Target]:
+    found = results.get("websocket")
+    if found is None:
+        return []
+    many = f"{found['sessions']:,} WebSockets, {found['speaking']} speaking"
+    return [
+        Target(
+            "WebSocket: a sentence's last character to its first audio, p50",
+            25,
+            found["first_audio_ms"]["p50"],
+            unit=" ms",
+            disturbed=disturbed,
+        ),
+        Target(
+            "WebSocket: cancel to silence, p95",
+            100,
+            found["cancel_ms"]["p95"],
+            unit=" ms",
+            disturbed=disturbed,
+        ),
+        Target(
+            f"{many}: first audio, p95",
+            250,
+            found["busy_ms"]["p95"],
+            unit=" ms",
+            disturbed=disturbed,
+        ),
+        Target(f"{many}: errors", 0, found["errors"]),
+        Target("memory of a silent WebSocket", 150, found["session_kb"], unit=" kB"),
+        Target("memory after an hour of live speech, of before", 1.05, found["soak"]["growth"]),
+    ]
+
+
+def _websocket(found: Results) -> str:
+    soak = found["soak"]
+    rows = [
+        ("a sentence's last character to its first audio, idle ms", _pair(found["first_audio_ms"])),
+        ("cancel to silence, ms", _pair(found["cancel_ms"])),
+        (
+            f"first audio with {found['sessions']:,} sessions, {found['speaking']} speaking, ms "
+            f"({found['busy_ms']['times']:,} sentences)",
+            _pair(found["busy_ms"]),
+        ),
+    ]
+    memory = (
+        f"A silent session takes {found['session_kb']:.0f} kB. While {soak['audio_s'] / 60:.0f} "
+        f"minutes of speech were made in {soak['seconds']:.0f} s, in sessions that came and went, "
+        f"the server had {soak['early_mb']:.1f} MB at first and {soak['late_mb']:.1f} MB in the end."
+    )
+    return f"### WebSocket\n\n{_table(('', 'p50 / p95'), rows)}\n\n{memory}"
 
 
 def _rest(results: Results) -> str:

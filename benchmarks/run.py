@@ -19,6 +19,7 @@ from benchmarks import throughput  # noqa: E402
 from benchmarks import (  # noqa: E402: see above
     instrumentation,
     life,
+    live,
     load,
     logging_cost,
     machine,
@@ -40,6 +41,7 @@ SECTIONS = (
     "logging",
     "watching",
     "scrapes",
+    "websocket",
 )
 
 
@@ -92,6 +94,7 @@ def _measure(folder: Path, wanted: Sequence[str], rounds: int, quick: bool) -> D
             section("fairness", lambda: _fairness(rivals, folder, quick))
             memory = {"idle": idle_mb, "after_load": loaded_mb}
             section("memory", lambda: {**memory, **_memory(rivals, quick)})
+            section("websocket", lambda: live.measure(ours, quick))
             section("kills", lambda: life.kills(ours, 8, 1_000, 2.0 if quick else 12.0))
         except RuntimeError:
             print(log.read_text(errors="replace")[-2000:], file=sys.stderr)

@@ -1,10 +1,11 @@
-"""The command line: serve, say, voices, lexicon, doctor, bench."""
+"""The command line: serve, wyoming, say, voices, lexicon, doctor, bench."""
 
 import json
 import logging
 import sys
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 import click
 
@@ -72,6 +73,33 @@ def serve(host: Optional[str], port: Optional[int], reload: bool) -> None:
     for name in settings.unknown():
         logging.getLogger(__name__).warning("there is no setting %s", name)
     run(configured, reload=reload)
+
+
+@main.command()
+@click.option(
+    "--uri",
+    default="tcp://127.0.0.1:10200",
+    show_default=True,
+    help="Where to listen. Wyoming knows no keys: whoever reaches this address can use it.",
+)
+def wyoming(uri: str) -> None:
+    """Serve Wyoming, for Home Assistant; no HTTP.
+
+    `autovoice serve` does so besides HTTP where AUTOVOICE_WYOMING_PORT is set.
+    """
+    from auto_voice.utils.logging_config import setup_logging
+    from auto_voice.wyoming.alone import serve as run
+
+    address = urlsplit(uri)
+    try:
+        host, port = address.hostname, address.port
+    except ValueError as error:
+        raise click.UsageError(f"{uri}: {error}") from None
+    if address.scheme != "tcp" or not host or port is None:
+        raise click.UsageError(f"{uri!r} is not of the form tcp://HOST:PORT.")
+    configured = settings.load(host="127.0.0.1")
+    setup_logging(configured)
+    run(configured, host, port)
 
 
 @main.command()

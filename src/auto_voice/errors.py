@@ -22,6 +22,10 @@ the error itself.
     │   ├── MethodNotAllowed            405  method_not_allowed
     │   ├── BodyTimeout                 408  request_timeout       retryable
     │   ├── BodyTooLarge                413  request_too_large
+    │   ├── OriginNotAllowed            403  origin_not_allowed
+    │   ├── UpgradeRequired             426  upgrade_required
+    │   ├── WrongOrder                  400  wrong_order
+    │   ├── TooManyMessages             429  too_many_messages
     │   └── UnsupportedMediaType        415  unsupported_media_type
     ├── InvalidAPIKey                   401  invalid_api_key
     ├── RateLimited                     429  rate_limit_exceeded   retryable
@@ -191,6 +195,33 @@ class UnsupportedMediaType(InvalidRequest):
 
     code = "unsupported_media_type"
     status = 415
+
+
+class OriginNotAllowed(InvalidRequest):
+    """A web page from elsewhere wants to open a WebSocket."""
+
+    code = "origin_not_allowed"
+    status = 403
+
+
+class UpgradeRequired(InvalidRequest):
+    """The endpoint speaks WebSocket, and the request does not."""
+
+    code = "upgrade_required"
+    status = 426
+
+
+class WrongOrder(InvalidRequest):
+    """A message that makes sense, but not now."""
+
+    code = "wrong_order"
+
+
+class TooManyMessages(InvalidRequest):
+    """More messages a second than one WebSocket may send."""
+
+    code = "too_many_messages"
+    status = 429
 
 
 class InvalidAPIKey(AutoVoiceError):

@@ -124,6 +124,45 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, _text("Seconds open requests get to finish after SIGTERM.", ge=0, le=3600)
     ] = 30.0
 
+    websocket_max_sessions: Annotated[
+        int, _text("WebSockets that may be open; more are answered 503.", ge=0, le=100_000)
+    ] = 2000
+    websocket_idle_s: Annotated[
+        float,
+        _text(
+            "Seconds without a message or audio after which a WebSocket is closed.", ge=1, le=86400
+        ),
+    ] = 300.0
+    websocket_stall_s: Annotated[
+        float,
+        _text("Seconds a WebSocket's client may take nothing of its audio.", ge=1, le=3600),
+    ] = 30.0
+    websocket_origins: Annotated[
+        str,
+        _text(
+            "Origins of web pages that may open WebSockets, comma-separated, `*` for all; "
+            "empty: with an API key any, else only the server's own."
+        ),
+    ] = ""
+    websocket_key_in_url: Annotated[
+        Switch, _text("`on` also takes a WebSocket's API key from the URL, as `?api_key=`.")
+    ] = "off"
+    wyoming_port: Annotated[
+        int,
+        _text("TCP port for Wyoming (Home Assistant), usually 10200; 0: none.", ge=0, le=65535),
+    ] = 0
+    wyoming_host: Annotated[
+        str,
+        _text(
+            "Address to listen on for Wyoming, which knows no keys: any other than loopback needs "
+            "`AUTOVOICE_ALLOW_ANONYMOUS=on`.",
+            min_length=1,
+        ),
+    ] = "127.0.0.1"
+    wyoming_max_connections: Annotated[
+        int, _text("Wyoming connections that may be open.", ge=1, le=10_000)
+    ] = 64
+
     cache: Annotated[Switch, _text("`off` switches the audio cache off.")] = "on"
     cache_memory_mb: Annotated[
         int, _text("Megabytes of finished audio kept in memory.", ge=0, le=1_000_000)
@@ -312,8 +351,8 @@ def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Setti
             continue
         if isinstance(raw, str):
             raw = raw.strip()
-            if variable == PREFIX + "PORT" and raw.startswith("tcp://"):
-                continue  # Kubernetes' own variable for a service named "autovoice"
+            if variable.endswith("PORT") and raw.startswith("tcp://"):
+                continue  # Kubernetes' own for a service named "autovoice", "autovoice-wyoming"
         try:
             values[field.name] = msgspec.convert(raw, field.type, strict=False)
         except msgspec.ValidationError as error:
@@ -360,6 +399,16 @@ def _problems_of(settings: Settings) -> List[str]:
                 f"key is set: set {PREFIX}API_KEYS (or {PREFIX}API_KEYS_FILE), or "
                 f"{PREFIX}ALLOW_ANONYMOUS=on if everybody may use this server"
             )
+    if (
+        settings.wyoming_port
+        and not is_loopback(settings.wyoming_host)
+        and settings.allow_anonymous == "off"
+    ):
+        problems.append(
+            f"{PREFIX}WYOMING_HOST={settings.wyoming_host!r} can be reached from other machines, "
+            f"and Wyoming knows no API keys: set {PREFIX}ALLOW_ANONYMOUS=on if everybody who "
+            "reaches it may use it"
+        )
     return problems
 
 

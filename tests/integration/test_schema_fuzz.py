@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.serving import BIN, SPEECH
 
+LEXICONS = "^/v1/lexicons"
 EXAMPLES = 40
 """For each operation and phase. The same ones in each run, so that a failure comes again."""
 
@@ -51,7 +52,16 @@ def fuzz(server, folder, *options):
 def test_every_other_endpoint_answers_as_it_is_described(server, tmp_path):
     """Described statuses, types and shapes; what is wrong is refused, what is right accepted."""
     troubles = len(server.troubles())
-    fuzz(server, tmp_path, "--exclude-path", SPEECH)
+    fuzz(server, tmp_path, "--exclude-path", SPEECH, "--exclude-path-regex", LEXICONS)
+    assert server.troubles()[troubles:] == []
+
+
+@pytest.mark.slow
+def test_lexicons_answer_as_they_are_described(server, tmp_path):
+    """Here, too: a schema does not know the phonetic alphabet, and which lexicons there are."""
+    troubles = len(server.troubles())
+    options = ("--include-path-regex", LEXICONS, "--exclude-checks", "positive_data_acceptance")
+    fuzz(server, tmp_path, *options)
     assert server.troubles()[troubles:] == []
 
 

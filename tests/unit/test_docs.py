@@ -22,6 +22,8 @@ from auto_voice.monitoring import metrics
 from auto_voice.monitoring.recent_errors import KEPT
 from auto_voice.monitoring.status import Status
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
+from auto_voice.text import lexicon, lexicon_entry, lexicon_store
+from auto_voice.web import lexicon_api
 from auto_voice.web.app import create_app
 from auto_voice.web.schemas import VoicesQuery
 from auto_voice.web.speech_schemas import SpeechBody
@@ -188,7 +190,9 @@ def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, s
     settings = msgspec.structs.replace(
         service.settings, public_listings=listings, public_status=status
     )
-    app = create_app(Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons))
+    app = create_app(
+        Service(settings, service.synthesizer, service.metrics, service.health, service.lexicons)
+    )
     wanted = {
         "yes": True,
         "never": False,
@@ -417,6 +421,36 @@ def test_shell_examples_work(example, server, tmp_path):
     for name in written(example):
         assert_audio(tmp_path / name)
     assert written(example) or any(shown in output for shown in SHOWN)
+
+
+@pytest.mark.parametrize("example", examples("docs/lexicons.md", "sh"))
+def test_lexicon_examples_work(example, server, tmp_path):
+    """What they show is saved where the server has it."""
+    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    assert "error" not in output
+    name = {"Siobhan": "names", "tomato": "tech", "theatre": "words"}[
+        re.findall("Siobhan|tomato|theatre", example.text)[0]
+    ]
+    assert server.get(f"/v1/lexicons/{name}").json()["entries"]
+
+
+def test_limits_of_lexicons_are_right():
+    """The numbers in docs/lexicons.md."""
+    limits = " ".join(read("docs/lexicons.md").partition("## Limits")[2].split())
+    for number, what in (
+        (lexicon_store.MAX_LEXICONS, "{} lexicons"),
+        (lexicon_store.MAX_BYTES >> 20, "together {} MiB"),
+        (lexicon.MAX_ENTRIES, "{:,} entries"),
+        (lexicon_api.BODY_LIMIT_BYTES >> 20, "{} MiB"),
+        (lexicon.MAX_PER_WORD, "{} entries for one word"),
+        (lexicon_entry.MAX_WORD_CHARS, "up to {} characters"),
+        (lexicon_entry.MAX_SAY_CHARS, "`say` {}"),
+        (lexicon_entry.MAX_IPA_CHARS, "`ipa` {}"),
+    ):
+        assert what.format(number) in limits
+    assert {
+        code(row[0]) for row in tables("docs/lexicons.md")["part of an entry default meaning"]
+    } == {field.name for field in msgspec.structs.fields(lexicon_entry.Entry)}
 
 
 @pytest.mark.parametrize("example", examples("README.md", "python") + examples(API, "python"))

@@ -70,11 +70,13 @@ def test_every_field_with_a_range_was_tried():
         "api_keys",
         "api_keys_file",
         "cache_dir",
+        "lexicon_dir",
         "log_config",
         "log_dir",
         "metrics_token",
         "redis_url",
         "ssml_audio_dir",
+        "websocket_origins",
     }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free
 

@@ -13,6 +13,8 @@ from auto_voice.errors import AutoVoiceError, Cancelled, DeadlineExceeded
 
 POLL_S = 0.25
 """How often a waiting request looks whether its client is still there."""
+LOOK_S = 0.05
+"""The same while it is being spoken to its own thread."""
 
 IsGone = Callable[[], bool]
 _Item = Union[Tuple[bytes, bool], AutoVoiceError]

@@ -16,7 +16,7 @@ from contextvars import copy_context
 from typing import List, Optional, Protocol, Union
 
 from auto_voice.engines.engine import Description, Utterance
-from auto_voice.engines.job import POLL_S, IsGone, Job
+from auto_voice.engines.job import LOOK_S, POLL_S, IsGone, Job
 from auto_voice.engines.process import (
     LOAD_TIMEOUT_S,
     WorkerDied,
@@ -337,7 +337,7 @@ class Slot:
 
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool
-        heard = time.monotonic()
+        heard = asked = time.monotonic()
 
         def idle() -> None:
             if job.is_unwanted(is_gone):
@@ -347,8 +347,11 @@ class Slot:
                 raise WorkerHung("no sign of life")
 
         def audio(pcm: bytes, last: bool) -> bool:
-            nonlocal heard
+            nonlocal heard, asked
             heard = time.monotonic()
+            if heard - asked > LOOK_S:  # a worker that keeps talking is never idle
+                asked = heard
+                job.is_unwanted(is_gone)
             return job.put(pcm, last)
 
         process.speak(job.utterance, audio, job.words.append, idle, POLL_S)

@@ -6,7 +6,7 @@ from auto_voice.monitoring.series import DURATION_SECONDS, Counter, Families, Hi
 
 OUTCOMES = ("success", "error", "timeout", "rejected", "empty", "cancelled", "invalid")
 MODES = ("whole", "stream", "none")
-TRANSPORTS = ("http", "sse", "websocket")
+TRANSPORTS = ("http", "sse", "websocket", "wyoming")
 ENGINE_ERRORS = ("oom", "timeout", "load", "crash", "backend", "other")
 CACHE_RESULTS = ("hit", "miss", "joined")
 CACHE_STORES = ("memory", "disk")

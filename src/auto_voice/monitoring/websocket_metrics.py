@@ -106,6 +106,11 @@ class WebSocketMetrics:
             self._events[event, "out"].value += 1
             self._bytes["out"].value += size_bytes
 
+    def failed(self, event: str, fault: str) -> None:
+        """What a message asked for could not be done, after it had been taken."""
+        with self._lock:
+            self._errors[event, fault].value += 1
+
     @contextlib.contextmanager
     def handling(
         self, event: str, size_bytes: int, fault_of: Callable[[Exception], str]

@@ -1,18 +1,22 @@
 """From a request to the steps in which it is spoken, and the voices that speak them."""
 
-import functools
 import itertools
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from auto_voice.audio import clip
 from auto_voice.engines.engine import Voice
-from auto_voice.errors import EmptyInput, VoiceNotFound
+from auto_voice.errors import EmptyInput, InvalidSSML, VoiceNotFound
 from auto_voice.synthesis.speech import SpeechRequest
 from auto_voice.text.lexicon_store import LexiconStore
+from auto_voice.text.normalise import normalise
 from auto_voice.text.plan import Rule, Step, plan_items, plan_text
-from auto_voice.text.script import Boundary, Item, Mark, Style, Words
-from auto_voice.text.ssml import parse
+from auto_voice.text.script import Boundary, Break, Clip, Item, Mark, Style, Words
 from auto_voice.voices.catalogue import Catalogue
+
+MAX_SILENCE_S = 120.0
+"""Seconds that all breaks of one text may take together."""
+MAX_CLIPS = 16
+"""Recordings in one text."""
 
 
 class Plan:
@@ -58,7 +62,7 @@ class Planner:
             audio_folder: where markup may take recordings from; empty: nowhere.
         """
         self._lexicons = lexicons
-        self._resolve = functools.partial(clip.allowed, audio_folder)
+        self._audio_folder = audio_folder
 
     def plan(self, request: SpeechRequest, catalogue: Catalogue) -> Plan:
         """
@@ -69,14 +73,38 @@ class Planner:
         language = voice.language
         lexicons = [self._lexicons.get(name) for name in request.lexicons]
         rules: Tuple[Rule, ...] = tuple(lexicon.apply for lexicon in lexicons)
+        if request.normalize:
+            rules += (normalise,)
         digests = tuple(lexicon.digest for lexicon in lexicons)
         if not request.ssml:
             return Plan(voice, {}, lambda: plan_text(request.text, language, rules), digests)
-        items = parse(request.text, resolve=self._resolve)
-        if all(isinstance(item, (Boundary, Mark)) for item in items):
-            raise EmptyInput("There is nothing to speak in this SSML.", param="input")
+        # Only here: an XML parser takes 50 ms to load, and most servers never see SSML.
+        from auto_voice.text.ssml import parse
+
+        items = parse(request.text, resolve=self._resolve, language=language)
+        _check_items(items)
         voices = _cast(items, voice, catalogue)
         return Plan(voice, voices, lambda: plan_items(items, language, rules), digests)
+
+    def _resolve(self, src: str) -> Optional[str]:
+        """The recording that markup names; None where its own words are to be spoken instead."""
+        path = clip.allowed(self._audio_folder, src)
+        return path if path is not None and clip.playable(path) else None
+
+
+def _check_items(items: Sequence[Item]) -> None:
+    if all(isinstance(item, (Boundary, Mark)) for item in items):
+        raise EmptyInput("There is nothing to speak in this SSML.", param="input")
+    # Silence costs four characters of text a second, and as much room as speech.
+    silent_s = sum(item.duration_s for item in items if isinstance(item, Break))
+    if silent_s > MAX_SILENCE_S:
+        raise InvalidSSML(
+            f"The breaks take {silent_s:.0f} s together; {MAX_SILENCE_S:.0f} s are allowed.",
+            param="input",
+        )
+    clips = sum(isinstance(item, Clip) for item in items)
+    if clips > MAX_CLIPS:
+        raise InvalidSSML(f"There are {clips} recordings; {MAX_CLIPS} are allowed.", param="input")
 
 
 def _cast(items: Sequence[Item], voice: Voice, catalogue: Catalogue) -> Dict[Style, Voice]:
@@ -87,13 +115,24 @@ def _cast(items: Sequence[Item], voice: Voice, catalogue: Catalogue) -> Dict[Sty
 
 def _voice_in(style: Style, voice: Voice, catalogue: Catalogue) -> Voice:
     if style.voice:
-        voice = catalogue.find(style.voice)
+        voice = _named(style.voice, catalogue)
     language = style.language
     if language and not _speaks(voice, language):
         voice = _of_language(language, voice.variant, catalogue)
-    if style.gender and voice.gender != style.gender:
-        voice = _of_gender(style.gender, language or voice.language, voice, catalogue)
+    if style.variant or (style.gender and voice.gender != style.gender):
+        voice = _of_kind(style, language or voice.language, voice, catalogue)
     return voice
+
+
+def _named(names: str, catalogue: Catalogue) -> Voice:
+    """The first of a list of names that is there; one name may have spaces in it, too."""
+    for name in dict.fromkeys((names, *names.split())):
+        try:
+            return catalogue.find(name)
+        except VoiceNotFound as error:
+            missing = error
+            missing.param = "input"
+    raise missing
 
 
 def _of_language(language: str, variant: Optional[str], catalogue: Catalogue) -> Voice:
@@ -107,17 +146,16 @@ def _of_language(language: str, variant: Optional[str], catalogue: Catalogue) ->
     raise VoiceNotFound(f"No voice here speaks the language {language[:60]!r}.", param="input")
 
 
-def _of_gender(gender: str, language: str, voice: Voice, catalogue: Catalogue) -> Voice:
-    """A voice of that gender: one's own variant before a stranger; else the voice itself.
+def _of_kind(style: Style, language: str, voice: Voice, catalogue: Catalogue) -> Voice:
+    """A voice of that gender, and the variant-th of them: one's own variants before strangers.
 
-    Markup asks for a gender as a preference (SSML 1.1, 3.2.1), unlike for a voice by its name.
+    Markup asks for these as a preference (SSML 1.1, 3.2.1), unlike for a voice by its name.
     """
     own = f"{voice.id.partition('+')[0]}+"
-    found = list(catalogue.list(language=language, gender=gender, variants=True))
-    for candidate in found:
-        if candidate.id.startswith(own):
-            return candidate
-    return found[0] if found else voice
+    found = list(catalogue.list(language=language, gender=style.gender, variants=True))
+    found.sort(key=lambda candidate: not candidate.id.startswith(own))
+    number = min(style.variant or 1, len(found))
+    return found[number - 1] if found else voice
 
 
 def _speaks(voice: Voice, language: str) -> bool:

@@ -87,15 +87,18 @@ class FairScheduler:
         """Whether new requests are turned away."""
         return self._draining
 
-    def admit(self) -> Ticket:
+    def admit(self, begun: bool = False) -> Ticket:
         """Take a place for a request; `leave` gives it back.
+
+        Args:
+            begun: it goes on with something that began before the server was told to stop.
 
         Raises:
             Overloaded: all places are taken.
             Draining: the server is stopping.
         """
         with self._lock:
-            if self._draining:
+            if self._draining and not begun:
                 raise Draining("The server is stopping.", retry_after_s=5)
             if self._requests >= self.max_requests:
                 raise Overloaded(

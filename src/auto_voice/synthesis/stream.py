@@ -97,7 +97,10 @@ class SpeechStream:
         request_deadline_s: float,
         stats: Stats,
         is_gone: Callable[[], bool],
+        begun: bool = False,
     ) -> None:
+        """``begun``: as for `FairScheduler.admit`."""
+        self._begun = begun
         self._scheduler = scheduler
         self._text = text
         self._steps = steps
@@ -161,7 +164,7 @@ class SpeechStream:
     def _samples(self, direct: bool = False) -> Generator[bytes, None, None]:
         """PCM at the answer's sample rate."""
         tape = Tape(self._rate)
-        ticket = self._scheduler.admit()
+        ticket = self._scheduler.admit(self._begun)
         pending: Deque[Tuple[Optional[Job], Step]] = deque()
         stats = self._stats
         try:
@@ -178,7 +181,8 @@ class SpeechStream:
                 if time.monotonic() > self._end_by:
                     raise DeadlineExceeded("The request took longer than its deadline allows.")
                 job, step = pending[0]
-                for pcm in self._performed(job, step, tape):
+                is_last = upcoming is None and len(pending) == 1
+                for pcm in self._performed(job, step, tape, is_last):
                     if pcm:
                         yield pcm
                 pending.popleft()
@@ -194,11 +198,13 @@ class SpeechStream:
                 stats.spans.left(left, sys.exc_info()[1])
             self._scheduler.leave()
 
-    def _performed(self, job: Optional[Job], step: Step, tape: Tape) -> Iterator[bytes]:
+    def _performed(
+        self, job: Optional[Job], step: Step, tape: Tape, is_last: bool
+    ) -> Iterator[bytes]:
         """One step's samples; maybe empty ones."""
         if isinstance(step, Line):
             assert job is not None  # nosec B101: a line has one
-            yield from self._spoken(job, step, tape)
+            yield from self._spoken(job, step, tape, is_last)
         elif isinstance(step, Break):
             yield tape.put(silence(step.duration_s, self._rate), self._rate)
         elif isinstance(step, Clip):
@@ -207,7 +213,7 @@ class SpeechStream:
         elif self._stats.timings is not None:
             self._stats.timings.add_mark(TimedMark(step.name, round(1e3 * tape.position_s)))
 
-    def _spoken(self, job: Job, line: Line, tape: Tape) -> Iterator[bytes]:
+    def _spoken(self, job: Job, line: Line, tape: Tape, is_last: bool) -> Iterator[bytes]:
         stats = self._stats
         rate = self._voice_for(line.style).sample_rate
         delivery = self._delivery(line.style)
@@ -225,7 +231,8 @@ class SpeechStream:
             stats.timings.add_words(clock.told(job.words, True))
         self._count(job)
         stats.characters = line.end
-        if line.paragraph_end and job.utterance.continues:
+        # Whether a paragraph ends where the text does, its next part will show.
+        if line.paragraph_end and not is_last and job.utterance.continues:
             yield tape.put(silence(PARAGRAPH_PAUSE_S, rate), rate)
 
     def _submit(self, ticket: Ticket, line: Line, upcoming: Optional[Step], direct: bool) -> Job:

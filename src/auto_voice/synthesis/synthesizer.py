@@ -87,12 +87,15 @@ class Synthesizer:
         *,
         is_gone: Callable[[], bool] = lambda: False,
         transport: str = "http",
+        begun: bool = False,
     ) -> Speech:
         """Begin to speak; returns with the first bytes made, or raises.
 
         Args:
             is_gone: tells whether the client has left; polled while waiting.
             transport: a label for the metrics.
+            begun: whether this goes on with what began earlier, which a server that is about to
+                stop still finishes.
 
         Raises:
             AutoVoiceError: whatever is wrong, before anything is sent.
@@ -102,7 +105,7 @@ class Synthesizer:
         if served is not None and served.span is not None:
             stats.spans = SpeechSpans(served.span, self.pool.engine_name)
         try:
-            speech = self._begin(request, stats, is_gone)
+            speech = self._begin(request, stats, is_gone, begun)
             first = next(speech, b"")
         except AutoVoiceError as error:
             self._metrics.synthesis.refused(outcome_of(error))
@@ -142,7 +145,9 @@ class Synthesizer:
         self._check_text(request.text)
         return self._planner.plan(request, self.catalogue)
 
-    def _begin(self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool]) -> Speech:
+    def _begin(
+        self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool], begun: bool
+    ) -> Speech:
         plan = self.plan(request)
         rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
         manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
@@ -162,6 +167,7 @@ class Synthesizer:
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,
                 is_gone=gone,
+                begun=begun,
             )
             # By the text alone, so that equal requests get equal bytes.
             return stream.whole() if plan.is_short else stream.pieces()

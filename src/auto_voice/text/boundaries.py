@@ -64,6 +64,8 @@ _AFTER = (
     rf"[{QUOTES}{BRACKETS_OPEN}¿¡*_`~‐-―\s-]{{0,16}}"
 )
 _CLOSING = re.compile(rf"[\"'”’»›{BRACKETS_CLOSE}*_]{{0,16}}")
+_CLOSED_BEFORE = re.compile(rf"[”’»›{BRACKETS_CLOSE}]{{0,4}}\Z")
+_PAIRS = tuple(zip("([{“«‹「『（", ")]}”»›」』）"))
 _WHITE = re.compile(rf"\s{{0,{MAX_WHITE + 1}}}")
 _NEVER_FIRST = re.compile(f"[{DOTS}{LOUD}{TIGHT}{BRACKETS_CLOSE}{CLAUSE_MARKS}]")
 _OPENING = re.sub(r"\\", "", f"{QUOTES}{BRACKETS_OPEN}¿¡*_`~/–—-")
@@ -136,6 +138,32 @@ class Boundaries:
         if marks != "." and _TIGHT.search(marks):
             return self._tight(text, start, at, marks_end, final)
         return self._spaced(text, start, at, marks_end, final)
+
+    def ends_clearly(self, text: str, start: int) -> bool:
+        """Whether the sentence from ``start`` is most likely over where ``text`` ends.
+
+        Said of a mark that rarely means anything but an end, where nothing that was opened is
+        still open. What follows may yet prove it wrong ("example." and then "com").
+        """
+        sentence = text[start:].rstrip()
+        before = _CLOSED_BEFORE.sub("", sentence)
+        marks = self._marks.match(before, len(before) - 1) if before else None
+        if marks is None:
+            return False
+        at = len(before) - 1
+        while at > 0 and self._marks.match(before, at - 1):
+            at -= 1
+        if not SPEAKABLE.search(before, 0, at) or sentence.count('"') % 2:
+            return False
+        if any(sentence.count(opens) > sentence.count(closes) for opens, closes in _PAIRS):
+            return False
+        if before[at:] == ".":
+            # "3." may become "3.14".
+            is_word = self._kind(before, 0, at) is _ORDINARY and not before[at - 1].isdigit()
+            return is_word and len(before) == len(sentence)
+        if self._loud.search(before, at):
+            return len(before) == len(sentence)  # "Why?" he asked.
+        return _TIGHT.search(before, at) is not None
 
     def _tight(self, text: str, start: int, at: int, marks_end: int, final: bool) -> Verdict:
         """For marks that need no white space after them."""

@@ -1,6 +1,5 @@
-"""The International Phonetic Alphabet as people write it, and X-SAMPA, its form in ASCII."""
+"""The International Phonetic Alphabet as people write it."""
 
-import re
 import unicodedata
 
 _BRACKETS = {"/": "/", "[": "]", "(": ")"}
@@ -11,31 +10,6 @@ _LETTER_ABOVE_BLOCKS = "βθχⱱꜛꜜꞌ"
 
 _SIBILANTS = "szʃʒɕʑʂʐ"
 _VOICELESS = "ptkfθʈcqχxçħ"
-
-# The longest first; a backslash or a quote may follow a letter to make another one of it.
-_XSAMPA = {
-    "_t": "̤", "_v": "̬", "_h": "ʰ", "_j": "ʲ", "_w": "ʷ", "_d": "̪", "_~": "̃", "_0": "̥",
-    "_=": "̩", "_^": "̯", "_}": "̚", "_>": "ʼ", "_n": "ⁿ", "_l": "ˡ", "_G": "ˠ", "_?\\": "ˤ",
-    "_k": "̰", "_a": "̺", "_m": "̻", "_N": "̼", "_r": "̝", "_o": "̞", "_A": "̘", "_q": "̙",
-    "_+": "̟", "_-": "̠", '_"': "̈", "_x": "̽", "_O": "̹", "_c": "̜", "_e": "̴",
-    "_T": "̋", "_H": "́", "_M": "̄", "_L": "̀", "_B": "̏", "_F": "̂", "_R": "̌",
-    "d`": "ɖ", "h\\": "ɦ", "j\\": "ʝ", "l\\": "ɺ", "l`": "ɭ", "n`": "ɳ", "p\\": "ɸ", "r\\`": "ɻ",
-    "r\\": "ɹ", "r`": "ɽ", "s\\": "ɕ", "s`": "ʂ", "t`": "ʈ", "x\\": "ɧ", "z\\": "ʑ", "z`": "ʐ",
-    "b_<": "ɓ", "d_<": "ɗ", "g_<": "ɠ", "G\\_<": "ʛ", "J\\_<": "ʄ",
-    "A": "ɑ", "B\\": "ʙ", "B": "β", "C": "ç", "D": "ð", "E": "ɛ", "F": "ɱ", "G\\": "ɢ", "G": "ɣ",
-    "H\\": "ʜ", "H": "ɥ", "I\\": "ᵻ", "I": "ɪ", "J\\": "ɟ", "J": "ɲ", "K\\": "ɮ", "K": "ɬ",
-    "L\\": "ʟ", "L": "ʎ", "M\\": "ɰ", "M": "ɯ", "N\\": "ɴ", "N": "ŋ", "O\\": "ʘ", "O": "ɔ",
-    "P": "ʋ", "v\\": "ʋ", "Q": "ɒ", "R\\": "ʀ", "R": "ʁ", "S": "ʃ", "T": "θ", "U\\": "ᵿ", "U": "ʊ",
-    "V": "ʌ", "W": "ʍ", "X\\": "ħ", "X": "χ", "Y": "ʏ", "Z": "ʒ", "g": "ɡ",
-    '"': "ˈ", "%": "ˌ", ":\\": "ˑ", ":": "ː", "@\\": "ɘ", "@`": "ɚ", "@": "ə", "{": "æ", "}": "ʉ",
-    "1": "ɨ", "2": "ø", "3\\": "ɞ", "3`": "ɝ", "3": "ɜ", "4": "ɾ", "5": "ɫ", "6": "ɐ", "7": "ɤ",
-    "8": "ɵ", "9": "œ", "&": "ɶ", "?\\": "ʕ", "?": "ʔ", "<\\": "ʢ", ">\\": "ʡ", "^": "ꜛ",
-    "!\\": "ǃ", "!": "ꜜ", "|\\|\\": "ǁ", "|\\": "ǀ", "||": "‖", "|": "|", "=\\": "ǂ", "=": "̩",
-    "-\\": "‿", "-": "", "~": "̃", "`": "˞", "'": "ʲ", ".": ".", "#": " ",
-}  # fmt: skip
-_XSAMPA_TOKEN = re.compile(
-    "|".join(map(re.escape, sorted(_XSAMPA, key=len, reverse=True))) + "|.", re.DOTALL
-)
 
 
 def checked_ipa(text: str) -> str:
@@ -78,8 +52,3 @@ def possessive(ipa: str) -> str:
     if last and last in _SIBILANTS:
         return ipa + "ɪz"
     return ipa + ("s" if last and last in _VOICELESS else "z")
-
-
-def from_xsampa(text: str) -> str:
-    """X-SAMPA in IPA; what it does not know stays as it is."""
-    return _XSAMPA_TOKEN.sub(lambda found: _XSAMPA.get(found.group(), found.group()), text)

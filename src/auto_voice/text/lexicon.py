@@ -47,6 +47,7 @@ class Lexicon:
         """
         self.language = checked_language(language) if language else None
         found: Dict[Tuple[object, ...], Entry] = {}
+        per_word: Dict[object, int] = {}
         for number, entry in enumerate(entries, 1):
             if number > MAX_ENTRIES:
                 raise InvalidLexicon(f"A lexicon has at most {MAX_ENTRIES} entries.")
@@ -58,12 +59,16 @@ class Lexicon:
                 ) from None
             if found.setdefault(entry.key, entry) is not entry:
                 raise InvalidLexicon(f"Entry {number} ({entry.word[:40]!r}) is there twice.")
+            same = per_word[entry.key[0]] = per_word.get(entry.key[0], 0) + 1
+            if same > MAX_PER_WORD:
+                raise InvalidLexicon(f"{entry.word!r} has more than {MAX_PER_WORD} entries.")
         self.entries: Tuple[Entry, ...] = tuple(found[key] for key in sorted(found, key=repr))
         """In an order of their own, whatever order they came in."""
         content = msgspec.json.encode((self.language, self.entries))
         self.digest: str = hashlib.sha256(content).hexdigest()
         """The same for the same entries, in whatever order they came."""
-        self._tree = self._planted()
+        self._tree: Optional[_Node] = None
+        """Made when it is first needed: who only looks at a lexicon needs none."""
 
     def apply(self, said: Aligned, language: str) -> Aligned:
         """What is said by this lexicon instead.
@@ -73,8 +78,10 @@ class Lexicon:
         Args:
             language: BCP 47 tag of the text.
         """
-        if not self._tree:
+        if not self.entries:
             return said
+        if self._tree is None:
+            self._tree = self._planted()
         changed = False
         pieces: List[Piece] = []
         runs = list(_runs(said.pieces))
@@ -85,7 +92,7 @@ class Lexicon:
             before = runs[index - 1][0][-1].text[-1] if index else ""
             after = runs[index + 1][0][0].text[0] if index + 1 < len(runs) else ""
             part = Aligned(run)
-            replaced = list(self._replaced(part, language.lower(), before, after))
+            replaced = list(self._replaced(self._tree, part, language.lower(), before, after))
             changed = changed or bool(replaced)
             pieces += _with(run, replaced) if replaced else run
         return Aligned(pieces) if changed else said
@@ -99,18 +106,14 @@ class Lexicon:
                 node = place.next
             place.entries.append(entry)
         for place in _places(root):
-            if len(place.entries) > MAX_PER_WORD:
-                raise InvalidLexicon(
-                    f"{place.entries[0].word!r} has more than {MAX_PER_WORD} entries."
-                )
             place.entries.sort(key=_particularity)
         return root
 
     def _replaced(
-        self, part: Aligned, language: str, before: str, after: str
+        self, tree: _Node, part: Aligned, language: str, before: str, after: str
     ) -> Iterator[Tuple[int, int, Piece]]:
         """Index in the part's text, index after it, and what is said there instead."""
-        text, tree = part.text, self._tree
+        text = part.text
         found = tokens(text)
         words = folded(found)
         if tree.keys().isdisjoint(words):

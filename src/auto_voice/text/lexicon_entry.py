@@ -67,6 +67,7 @@ def checked(entry: Entry) -> Entry:
     word = plain(entry.word)
     _require(0 < len(word) <= MAX_WORD_CHARS, "word", f"has 1 to {MAX_WORD_CHARS} characters")
     _require(_is_printable(word), "word", "has no control characters")
+    _require(any(map(str.strip, folded(tokens(word)))), "word", "has a letter or a sign")
     _require(
         entry.say is not None or entry.ipa is not None, "word", "needs `say` or `ipa` beside it"
     )
@@ -103,7 +104,10 @@ def plain(word: str) -> str:
 
 
 def _is_printable(text: str) -> bool:
-    return not any(unicodedata.category(character) in ("Cc", "Cs", "Co") for character in text)
+    return not any(
+        unicodedata.category(character) in ("Cc", "Cs", "Co") or character in "\ufffe\uffff"
+        for character in text
+    )
 
 
 def _require(fulfilled: bool, field: str, rule: str) -> None:

@@ -26,6 +26,8 @@ from auto_voice.text.lexicon_entry import Entry
 log = logging.getLogger(__name__)
 
 MAX_LEXICONS = 100
+MAX_BYTES = 16 << 20
+"""Of all lexicons' files together: in memory they take some ten times as much."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SUFFIX = ".json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -164,8 +166,17 @@ class LexiconStore:
         names = self._names()
         if name not in names and len(names) >= MAX_LEXICONS:
             raise InvalidLexicon(f"There are {MAX_LEXICONS} lexicons already; delete one.")
-        self._write(name, lexicon)
+        data = encoded(lexicon)
+        if len(data) + sum(map(self._size, names)) - self._size(name) > MAX_BYTES:
+            raise InvalidLexicon(f"All lexicons together may have {MAX_BYTES >> 20} MiB.")
+        self._write(name, data)
         return name not in names
+
+    def _size(self, name: str) -> int:
+        try:
+            return os.stat(self._path(name)).st_size
+        except FileNotFoundError:
+            return 0
 
     def _present(self, name: str) -> Optional[Lexicon]:
         try:
@@ -173,12 +184,12 @@ class LexiconStore:
         except LexiconNotFound:
             return None
 
-    def _write(self, name: str, lexicon: Lexicon) -> None:
+    def _write(self, name: str, data: bytes) -> None:
         # Only who has the lock writes it: what a killed process leaves is the next one's to use.
         aside = self._folder / ".unfinished"
         try:
             with open(aside, "wb") as file:
-                file.write(encoded(lexicon))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             # A file that is another one looks like another one, however fast they follow.

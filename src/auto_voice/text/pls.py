@@ -9,9 +9,9 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
 
 from auto_voice.errors import InvalidLexicon
-from auto_voice.text.ipa import from_xsampa
 from auto_voice.text.lexicon import MAX_ENTRIES, Lexicon
-from auto_voice.text.lexicon_entry import Entry, checked, checked_language, plain
+from auto_voice.text.lexicon_entry import Entry, checked, checked_language
+from auto_voice.text.xsampa import to_ipa
 
 CONTENT_TYPES = ("application/pls+xml", "application/xml", "text/xml")
 """What clients send it as, the right one first."""
@@ -66,9 +66,10 @@ def write(lexicon: Lexicon) -> bytes:
     language = lexicon.language or next(
         (entry.language for entry in lexicon.entries if entry.language), "en"
     )
+    root = f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa" xml:lang={quoteattr(language)}>',
+        f"{root} xml:lang={quoteattr(language)}>",
     ]
     for entry in lexicon.entries:
         if entry.language not in (None, language):
@@ -156,7 +157,7 @@ class _Reader(xml.sax.ContentHandler):
         if chosen.alphabet is None:
             say = chosen.text
         else:
-            ipa = from_xsampa(chosen.text) if chosen.alphabet == "x-sampa" else chosen.text
+            ipa = self._ipa(chosen.text, chosen.alphabet)
             # For engines that do not know IPA.
             say = next((one.text for one in self._spoken if one.alphabet is None), None)
         for word in self._graphemes:
@@ -182,6 +183,14 @@ class _Reader(xml.sax.ContentHandler):
         except InvalidLexicon as error:
             raise self._wrong(f"xml:lang: {error.message}") from None
 
+    def _ipa(self, text: str, alphabet: str) -> str:
+        if alphabet == "ipa":
+            return text
+        try:
+            return to_ipa(text)
+        except ValueError as error:
+            raise self._wrong(f"a phoneme {error}", self._line) from None
+
     def _checked_alphabet(self, name: str) -> str:
         alphabet = name.strip().lower().replace("xsampa", "x-sampa")
         alphabet = alphabet[2:] if alphabet == "x-x-sampa" else alphabet
@@ -198,13 +207,11 @@ class _Reader(xml.sax.ContentHandler):
 
 
 def _without_doubles(entries: Iterable[Entry]) -> List[Entry]:
-    by_key: Dict[Tuple[object, ...], List[Entry]] = {}
+    by_key: Dict[Tuple[object, ...], Dict[str, Entry]] = {}
     for entry in entries:
-        same = by_key.setdefault(entry.key, [])
-        if all(plain(other.word) != plain(entry.word) for other in same):
-            same.append(entry)
+        by_key.setdefault(entry.key, {}).setdefault(entry.word, entry)
     kept: List[Entry] = []
     for same in by_key.values():
         sensitive = len(same) > 1
-        kept += [Entry(e.word, e.say, e.ipa, e.language, sensitive) for e in same]
+        kept += [Entry(e.word, e.say, e.ipa, e.language, sensitive) for e in same.values()]
     return kept

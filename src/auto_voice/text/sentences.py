@@ -101,6 +101,27 @@ class Segmenter:
         """
         return list(self.feed("", final=True))
 
+    @property
+    def ends_clearly(self) -> bool:
+        """Whether what is held back is, most likely, a whole sentence.
+
+        Only the next word could prove it; whoever hears nothing more for a moment may `settle`.
+        """
+        if self._waiting is not None:
+            return True
+        return not self._between and self._boundaries.ends_clearly(self._text, self._at)
+
+    def settle(self) -> List[Segment]:
+        """What is held back, if it `ends_clearly`; what comes later begins a new sentence."""
+        if not self.ends_clearly:
+            return []
+        if self._waiting is None:
+            self._complete(len(self._text))
+        assert self._waiting is not None  # nosec B101: it has just been completed
+        spoken, start, end = self._waiting
+        self._waiting = None
+        return [Segment(spoken, start, end, self._line_ends >= 2)]
+
     def feed(self, text: str, final: bool = False) -> Iterator[Segment]:
         """What `push` and `finish` return, one by one. Exhaust it before the next call."""
         done = self._at

@@ -149,3 +149,12 @@ class Gate:
         limited = route in self._limited and environ.get("REQUEST_METHOD") == "POST"
         if self._limit is not None and limited:
             self._limit.check(facts.get("key") or environ.get("REMOTE_ADDR", ""))
+
+    def count(self, client: str) -> None:
+        """Count something that is as much as a request, of a key's name or an address.
+
+        Raises:
+            RateLimited
+        """
+        if self._limit is not None:
+            self._limit.check(client)

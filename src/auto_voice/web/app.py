@@ -22,11 +22,15 @@ from auto_voice.web.lexicon_api import LexiconAPI
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
 from auto_voice.web.request_span import RequestSpans
+from auto_voice.web.upgrade import WebSockets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
+
+HUB = "autovoice.hub"
+"""The key of the application's ``extensions`` for where its WebSockets are."""
 
 
 def create_app(service: Service) -> Flask:
@@ -34,18 +38,23 @@ def create_app(service: Service) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     settings = service.settings
-    api = API(service, LexiconAPI(service).endpoints)
+    websockets = WebSockets(service)
+    app.extensions[HUB] = websockets.hub
+    api = API(service, (*LexiconAPI(service).endpoints, *websockets.endpoints))
     public = {endpoint.path for endpoint in api.endpoints if endpoint.public}
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
     limited = {endpoint.path for endpoint in api.endpoints if endpoint.limited}
     gate = Gate(settings.keys(), settings.rate_limit, public, limited, settings.redis_url)
+    websockets.count = gate.count
 
     @app.before_request
     def admit() -> None:
         if request.url_rule is not None:
             facts = request.environ[FACTS]
             facts["route"] = request.url_rule.rule
+            if facts["route"] in websockets.paths:
+                websockets.take_key(request.environ)
             gate.admit(request.environ, facts)
         elif isinstance(request.routing_exception, WerkzeugMethodNotAllowed):
             # The path exists all the same; one of its methods tells its rule.
@@ -58,6 +67,8 @@ def create_app(service: Service) -> Flask:
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         known = _known(error)
+        if request.environ[FACTS]["route"] in websockets.paths:
+            websockets.refused(known)
         response = _response(_refusal(known, request.environ))
         if isinstance(error, WerkzeugMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -70,9 +81,13 @@ def create_app(service: Service) -> Flask:
         return call
 
     for endpoint in api.endpoints:
-        app.add_url_rule(
-            endpoint.path, endpoint.name, view(endpoint.function), methods=[endpoint.method]
-        )
+        called = view(endpoint.function)
+        app.add_url_rule(endpoint.path, endpoint.name, called, methods=[endpoint.method])
+        if endpoint.path in websockets.paths:
+            # To Flask, a path that is asked to become a WebSocket is another one.
+            app.add_url_rule(
+                endpoint.path, endpoint.name, called, methods=[endpoint.method], websocket=True
+            )
     lane = _SpeechLane(app.wsgi_app, api, gate)
     spans = RequestSpans(service.tracing) if service.tracing is not None else None
     app.wsgi_app = Observed(  # type: ignore[method-assign]

@@ -3,7 +3,7 @@
 import socket
 import struct
 import time
-from typing import List, Optional
+from typing import Callable, List, Optional
 
 from auto_voice.web.lobby import allowance_s
 
@@ -26,6 +26,9 @@ class Connection(socket.socket):
     """When gunicorn began to read a request by itself; 0.0: it does not."""
     _received = 0
     """Bytes since then."""
+    hand_over: Optional[Callable[[bytes], None]] = None
+    """Where the connection goes after the answer instead of another request: a WebSocket's. Takes
+    what the client has sent after its request; nobody else is to use the connection then."""
 
     @classmethod
     def of(cls, sock: socket.socket, tokens: List[None]) -> "Connection":

@@ -19,6 +19,7 @@ _PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _CODE = re.compile(r"`([^`]+)`")
 _REF = "#/components/schemas/{name}"
 _WHAT = {
+    101: "The connection is a WebSocket from here on",
     200: "Success",
     201: "Made",
     304: "It has not changed",
@@ -30,6 +31,7 @@ _WHAT = {
     412: "It is not as expected",
     413: "The body is too large",
     415: "The body is not of a type that is read here",
+    426: "This is a WebSocket; ask for an upgrade",
     429: "Too many requests; try again after Retry-After seconds",
     500: "The server or its engine failed",
     503: "Not now; try again after Retry-After seconds",
@@ -137,7 +139,7 @@ def _operation(endpoint: Endpoint, schemas: Dict[Any, Any]) -> Dict[str, Any]:
     if endpoint.body is not None:
         content = {"application/json": {"schema": schemas[repr(endpoint.body)]}, **raw}
         operation["requestBody"] = {"required": True, "content": content}
-    else:
+    elif raw:
         operation["responses"]["200"]["content"].update(raw)
     if not endpoint.public:
         operation["security"] = [{}, {"bearer": []}]
@@ -160,6 +162,8 @@ def _answer(status: int, kind: Any, schemas: Dict[Any, Any]) -> Dict[str, Any]:
                 "description": "Where it is known before the first byte: for one sentence.",
             },
         }
+    elif status == 101:
+        pass  # there is no body
     elif kind == CAPTIONS:
         raw = {"schema": {"type": "string"}}
         answer["content"] = {content_type: raw for content_type in CAPTION_FORMATS.values()}

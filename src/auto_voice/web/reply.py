@@ -54,6 +54,8 @@ def error_reply(error: AutoVoiceError) -> Reply:
     headers.append(("x-should-retry", "true" if error.retryable else "false"))
     if error.retryable:
         headers.append(("Retry-After", str(math.ceil(error.retry_after_s or 1.0))))
+    if error.status == 426:
+        headers += [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
     if error.status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     return Reply(error.status, headers, body)

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
@@ -19,9 +19,10 @@ from auto_voice.bootstrap import build, check
 from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
 from auto_voice.web import metrics_port
-from auto_voice.web.app import create_app
+from auto_voice.web.app import HUB, create_app
 from auto_voice.web.reply import last_words
 from auto_voice.web.worker import SpeechWorker
+from auto_voice.wyoming.server import WyomingServer, listen
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class _Response(wsgi.Response):  # type: ignore[misc]
     """gunicorn's response, which would send headers and body one after the other."""
 
     headers_sent: bool
+    status_code: int
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         super().__init__(req, _OneWrite(sock), cfg)
@@ -74,6 +76,10 @@ class _Response(wsgi.Response):  # type: ignore[misc]
             lines = [*self.default_headers(), *(f"{k}: {v}\r\n" for k, v in self.headers), "\r\n"]
             self.sock.held = "".join(lines).encode("latin-1")
             self.headers_sent = True
+
+    def is_chunked(self) -> bool:
+        # gunicorn 23 would say so of the answer that makes a WebSocket of a connection.
+        return self.status_code != 101 and bool(super().is_chunked())
 
     def close(self) -> None:
         super().close()
@@ -134,9 +140,16 @@ class _Master(Arbiter):  # type: ignore[misc]
 class Server(BaseApplication):  # type: ignore[misc]
     """One gunicorn master with one worker process, which owns the service."""
 
-    def __init__(self, settings: Settings, reload: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reload: bool = False,
+        wyoming_socket: Optional[socket.socket] = None,
+    ) -> None:
         self.settings = settings
         self._reload = reload
+        self._wyoming_socket = wyoming_socket
+        self.wyoming: Optional[WyomingServer] = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -172,8 +185,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Called by gunicorn in the worker process."""
         self.service = build(self.settings)
         app = create_app(self.service)
+        self.hub = app.extensions[HUB]
         if self.settings.metrics_port:
             metrics_port.serve(self.settings, self.service.metrics.registry)
+        if self._wyoming_socket is not None:
+            self.wyoming = WyomingServer(self.service, self._wyoming_socket)
+            self.wyoming.start()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         # What has been made so far lives as long as the process: the garbage collector need not
         # look at it again, and not after every few hundred objects.
@@ -189,6 +206,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             log.exception("warming up failed")  # requests that need it will say so, too
 
     def _close(self) -> None:
+        if self.wyoming is not None:
+            self.wyoming.close()
         service = getattr(self, "service", None)
         if service is not None:
             service.close()
@@ -203,4 +222,8 @@ def serve(settings: Settings, reload: bool = False) -> None:
     check(settings)
     if settings.metrics_port:
         metrics_port.listen(settings, CollectorRegistry()).server_close()
-    Server(settings, reload).run()
+    wyoming_socket = None
+    if settings.wyoming_port:
+        # Here, and not in the worker process: one that takes its place gets it, too.
+        wyoming_socket = listen(settings.wyoming_host, settings.wyoming_port)
+    Server(settings, reload, wyoming_socket).run()

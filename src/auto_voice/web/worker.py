@@ -27,7 +27,7 @@ SLOW_THREADS = 16
 
 _READ_BYTES = 1 << 16
 _SPARE_FILES = 256
-"""Descriptors for all that is no client's connection."""
+"""Descriptors for all that is no client's connection; WebSockets have more of their own."""
 _ANSWERS_IN_PAIRS = gunicorn.version_info < (24,)
 """Whether gunicorn's `handle` returns (keep alive, connection)."""
 _SEEN_TO = object()
@@ -62,8 +62,9 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         """Called by gunicorn in the worker process; serves until the end."""
         self.cfg = _Snapshot(self.cfg)
         threads = self.cfg.threads
-        files = _allow_files(self.worker_connections + _SPARE_FILES)
-        self.worker_connections = max(threads, min(self.worker_connections, files - _SPARE_FILES))
+        others = _SPARE_FILES + self.app.settings.websocket_max_sessions
+        files = _allow_files(self.worker_connections + others)
+        self.worker_connections = max(threads, min(self.worker_connections, files - others))
         # Two in five may be in the lobby, and two in five be silent between requests (past that a
         # connection ends with its answer), so that one in five is left for being served.
         self.max_keepalived = places = self.worker_connections * 2 // 5
@@ -109,6 +110,9 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             elif self._is_whole(received):
                 keep_alive = self._serve(conn, received)
                 received = b""
+                if conn.sock.hand_over is not None:
+                    self._hand_over(conn)
+                    return _SEEN_TO
             else:
                 return self._wait(conn, received)
             if not keep_alive:
@@ -134,6 +138,11 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         reusable = keep_alive is True and _body_is_read(conn)
         conn.sock.expect(False)
         return reusable
+
+    def _hand_over(self, conn: Any) -> None:
+        """The connection has become a WebSocket: it is gunicorn's no more."""
+        conn.sock.hand_over(_taken(conn.parser.unreader))
+        self._count_one_less()
 
     def _read_ahead(self, conn: Any) -> Optional[bytes]:
         """What the client sends within `LINGER_S`: None if it is silent, nothing if it is gone."""
@@ -219,6 +228,9 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             except OSError:
                 pass  # nobody is there to read it
         conn.sock.close()
+        self._count_one_less()
+
+    def _count_one_less(self) -> None:
         if _ANSWERS_IN_PAIRS:
             self.nr_conns -= 1
         else:
@@ -249,7 +261,17 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
             drain_s = service.settings.drain_s
             over = time.monotonic() + drain_s
             service.drain()
-            if service.synthesizer.scheduler.wait_until_idle(drain_s):
+            wyoming = self.app.wyoming
+            self.app.hub.drain()
+            if wyoming is not None:
+                wyoming.drain()
+            empty = self.app.hub.wait_until_empty(drain_s)
+            if not empty:
+                self.app.hub.close()
+            if wyoming is not None:
+                wyoming.wait_until_idle(max(0.0, over - time.monotonic()))
+            left_s = max(0.0, over - time.monotonic())
+            if empty and service.synthesizer.scheduler.wait_until_idle(left_s):
                 # Other answers may still be on their way; gunicorn lets them arrive.
                 self._lobby.close()
                 super().handle_exit(0, None)

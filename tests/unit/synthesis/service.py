@@ -32,8 +32,9 @@ def start(**options: Any) -> Service:
 def begin(
     service: Service, text: str, is_gone: Optional[Callable[[], bool]] = None, **options: Any
 ) -> Speech:
-    """A request for speech."""
-    request = SpeechRequest(text, options.pop("voice", "en-us"), **options)
+    """A request for speech; what is said is what is written, unless told otherwise."""
+    options = {"voice": "en-us", "normalize": False, **options}
+    request = SpeechRequest(text, **options)
     return service.synthesizer.speak(request, is_gone=is_gone or (lambda: False))
 
 

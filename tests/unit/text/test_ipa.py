@@ -2,7 +2,8 @@
 
 import pytest
 
-from auto_voice.text.ipa import checked_ipa, from_xsampa
+from auto_voice.text.ipa import checked_ipa
+from auto_voice.text.xsampa import to_ipa
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,13 @@ from auto_voice.text.ipa import checked_ipa, from_xsampa
     ],
 )
 def test_x_sampa_becomes_ipa(xsampa, ipa):
-    assert checked_ipa(from_xsampa(xsampa)) == checked_ipa(ipa)
+    assert checked_ipa(to_ipa(xsampa)) == checked_ipa(ipa)
+
+
+@pytest.mark.parametrize("text", ["é", "a$b", "ʃ"])
+def test_what_is_no_x_sampa_is_refused(text):
+    with pytest.raises(ValueError, match="no X-SAMPA"):
+        to_ipa(text)
 
 
 @pytest.mark.parametrize(

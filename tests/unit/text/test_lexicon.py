@@ -266,6 +266,8 @@ def test_a_digest_tells_contents_apart():
         (Entry("   ", say="x"), "word"),
         (Entry("w" * 101, say="x"), "word"),
         (Entry("a\x00b", say="x"), "word"),
+        (Entry("a\uffff", say="x"), "word"),
+        (Entry("\u00ad\u200d", say="x"), "word"),
         (Entry("a"), "word"),
         (Entry("a", say="  "), "say"),
         (Entry("a", say="x" * 401), "say"),
@@ -326,8 +328,8 @@ def test_the_time_does_not_depend_on_how_many_entries_there_are():
     few = Lexicon([SQL])
     many = Lexicon(Entry(f"w{number} b", say="x") for number in range(MAX_ENTRIES))
     base = seconds(lambda: few.apply(sentence, "en"))
-    assert seconds(lambda: many.apply(sentence, "en")) < 3 * base + 20e-6
+    assert seconds(lambda: many.apply(sentence, "en")) < 4 * base + 100e-6
     nested = Lexicon(Entry(" ".join(["a"] * n + ["b"]), say="x") for n in range(1, 49))
-    repeated = [Aligned.verbatim("a " * n) for n in (2_000, 4_000)]
+    repeated = [Aligned.verbatim("a " * n) for n in (500, 4_000)]
     shorter, longer = (seconds(lambda text=text: nested.apply(text, "en")) for text in repeated)
-    assert longer < 3 * shorter
+    assert longer < 24 * shorter  # eight times as long; one that goes back would take 64 times

@@ -131,6 +131,19 @@ def test_there_is_a_limit_to_lexicons(store):
     store.put("l0", GIF)
 
 
+def test_there_is_a_limit_to_what_they_take_together(store, monkeypatch):
+    """One in the place of another counts once."""
+    large = Lexicon([Entry("w", say="x" * 300)])
+    monkeypatch.setattr(lexicon_store, "MAX_BYTES", 900)
+    store.put("one", large)
+    store.put("two", large)
+    store.put("two", large)
+    with pytest.raises(InvalidLexicon, match="together"):
+        store.put("three", large)
+    store.put("one", SQL)
+    store.put("three", large)
+
+
 def test_a_damaged_file_is_told_and_can_be_replaced(store, folder, caplog):
     store.put("good", SQL)
     for content in (b"", b"{", b"\xff", b'{"entries": [{"word": "a"}]}', b"[" * 100_000):

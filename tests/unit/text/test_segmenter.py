@@ -89,3 +89,81 @@ def test_limit_has_to_be_positive():
         Segmenter(max_chars=0)
     with pytest.raises(ValueError, match="at least 1"):
         segments("text", max_chars=-1)
+
+
+@pytest.mark.parametrize(
+    "text, language",
+    [
+        ("Hello there.", "en"),
+        ("Hello there. ", "en"),
+        ("Is it? Yes, it is!", "en"),
+        ("(All of it.) Yes.", "en"),
+        ("你好。", "zh"),
+        ("यह एक वाक्य है।", "hi"),
+        ("Τι κάνεις;", "el"),
+    ],
+)
+def test_what_ends_clearly_needs_no_next_word(text, language):
+    """Where no more comes for a moment, a sentence with a clear end can be taken."""
+    whole = list(segments(text, language))
+    segmenter = Segmenter(language)
+    found = segmenter.push(text)
+    found += segmenter.settle()
+    assert [segment[:3] for segment in found] == [segment[:3] for segment in whole]
+    assert segmenter.finish() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "Hello there",
+        "Hello there,",
+        "I met Dr.",
+        "It costs 3.",
+        "They left the U.S.",
+        "J.",
+        "Well...",
+        "...",
+        "He said “no.”",
+        "“Why not?",
+        '"Why not?',
+        '"Why not?"',
+        "He (!",
+        "Some (or all.",
+    ],
+)
+def test_what_may_go_on_is_not_taken(text):
+    """An abbreviation, a number or an open quotation waits for what follows."""
+    segmenter = Segmenter()
+    segmenter.push(text)
+    assert not segmenter.ends_clearly
+    assert segmenter.settle() == []
+
+
+def test_a_text_goes_on_after_a_sentence_was_taken():
+    """Offsets count on, and nothing is lost or said twice."""
+    segmenter = Segmenter()
+    assert segmenter.push("One two.") == []
+    assert segmenter.settle() == [("One two.", 0, 8, False)]
+    assert segmenter.settle() == []
+    assert segmenter.push(" Three four. F") == [("Three four.", 9, 20, False)]
+    assert segmenter.finish() == [("F", 21, 22, True)]
+
+
+@settings(max_examples=200)
+@given(any_text, st.sampled_from(LANGUAGES), any_limit, st.data())
+def test_every_character_is_in_one_segment_wherever_it_is_settled(text, language, limit, data):
+    """Taking sentences early moves borders; it loses nothing and repeats nothing."""
+    segmenter, found, at = Segmenter(language, limit), [], 0
+    while at < len(text):
+        step = data.draw(st.integers(1, 9))
+        found += segmenter.push(text[at : at + step])
+        at += step
+        found += segmenter.settle()
+    found += segmenter.finish()
+    assert all(a.end <= b.start for a, b in zip(found, found[1:]))
+    spoken = "".join(segment.text for segment in found)
+    whole = "".join(segment.text for segment in segments(text, language, limit))
+    assert "".join(spoken.split()) == "".join(whole.split())

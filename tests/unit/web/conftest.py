@@ -6,6 +6,7 @@ import pytest
 
 from auto_voice import settings
 from auto_voice.bootstrap import Service, build
+from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.web.app import create_app
 
 
@@ -28,7 +29,8 @@ def app_with(service: Service) -> Any:
 
     def make(**values: Any) -> Any:
         loaded = settings.load({}, engine="stub", **values)
-        other = Service(loaded, service.synthesizer, service.metrics, service.health, service.lexicons)
+        lexicons = LexiconStore(loaded.lexicon_folder)
+        other = Service(loaded, service.synthesizer, service.metrics, service.health, lexicons)
         return create_app(other).test_client()
 
     return make

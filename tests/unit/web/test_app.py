@@ -61,7 +61,9 @@ class Broken:
 def test_an_unexpected_error_is_logged_and_not_told(service, caplog, method, path):
     """The client learns that it was not its fault, and nothing about us."""
     secret = RuntimeError("secret: /etc/autovoice/keys")
-    broken = Service(service.settings, Broken(secret), service.metrics, service.health, service.lexicons)
+    broken = Service(
+        service.settings, Broken(secret), service.metrics, service.health, service.lexicons
+    )
     client = create_app(broken).test_client()
     with caplog.at_level(logging.ERROR):
         answer = client.open(path, method=method, json={"input": "a"} if method == "POST" else None)
@@ -73,7 +75,9 @@ def test_an_unexpected_error_is_logged_and_not_told(service, caplog, method, pat
 
 
 def test_requests_are_counted_also_when_they_fail(service):
-    broken = Service(service.settings, Broken(KeyError("x")), service.metrics, service.health, service.lexicons)
+    broken = Service(
+        service.settings, Broken(KeyError("x")), service.metrics, service.health, service.lexicons
+    )
     client = create_app(broken).test_client()
 
     def count():

@@ -6,7 +6,6 @@
     items.py      what was found, in the order of speech
     values.py     attributes' values: times, languages, voices
     prosody.py    … and pace, pitch and volume
-    xsampa.py     X-SAMPA into the International Phonetic Alphabet
 
 docs/ssml.md tells the same to those who write SSML.
 """

@@ -9,8 +9,9 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, TypeVar
 from auto_voice.text.aligned import Aligned, Piece
 from auto_voice.text.say_as import say_as
 from auto_voice.text.script import Boundary, Break, Clip, Mark, Style
-from auto_voice.text.ssml import prosody, values, xsampa
+from auto_voice.text.ssml import prosody, values
 from auto_voice.text.ssml.items import Items
+from auto_voice.text.xsampa import to_ipa
 
 _T = TypeVar("_T")
 
@@ -201,7 +202,7 @@ def _phoneme(element: Element, context: Context) -> None:
     if alphabet == "ipa":
         ipa = element.value("ph", str.strip)
     elif alphabet == "x-sampa":
-        ipa = element.value("ph", lambda value: xsampa.to_ipa(value.strip()))
+        ipa = element.value("ph", lambda value: to_ipa(value.strip()))
     else:
         return  # the content is spoken as it is
     element.pieces = []

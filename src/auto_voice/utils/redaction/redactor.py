@@ -321,3 +321,22 @@ def text_facts(text: str) -> Dict[str, Any]:
     data = text.encode("utf-8", "surrogatepass")
     text_hash = hashlib.blake2b(data, digest_size=8, key=_HASH_KEY).hexdigest()
     return {"characters": len(text), "text_hash": text_hash}
+
+
+class GrowingTextFacts:
+    """`text_facts` of a text that comes in pieces, of which none is kept."""
+
+    __slots__ = ("_hash", "_characters")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=8, key=_HASH_KEY)
+        self._characters = 0
+
+    def add(self, text: str) -> None:
+        """The next piece."""
+        self._characters += len(text)
+        self._hash.update(text.encode("utf-8", "surrogatepass"))
+
+    def facts(self) -> Dict[str, Any]:
+        """Of all so far."""
+        return {"characters": self._characters, "text_hash": self._hash.hexdigest()}

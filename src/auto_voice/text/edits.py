@@ -1,0 +1,68 @@
+"""Changes to what is said that keep the place of every part in what was written."""
+
+from typing import Iterable, Iterator, List, NamedTuple, Tuple
+
+from auto_voice.text.aligned import Aligned, Piece
+
+_CLOSES = frozenset(".,;:!?…)]}”’»%")
+
+
+class Edit(NamedTuple):
+    """What is said in another way."""
+
+    start: int
+    """Index in the text that is said now."""
+    end: int
+    text: str
+    """What is said instead; empty: nothing."""
+
+
+def open_runs(said: Aligned) -> Iterator[Tuple[int, str]]:
+    """What no rule has settled yet: where it starts in ``said.text``, and its text.
+
+    Neighbouring pieces are one text: a word may come in several, such as one with an XML entity.
+    """
+    at = start = 0
+    for piece in said.pieces:
+        if piece.settled:
+            if start < at:
+                yield start, said.text[start:at]
+            start = at + len(piece.text)
+        at += len(piece.text)
+    if start < at:
+        yield start, said.text[start:at]
+
+
+def edited(said: Aligned, edits: Iterable[Edit]) -> Aligned:
+    """``said`` with ``edits``, which are in order and do not overlap. What they say is settled."""
+    pieces: List[Piece] = []
+    waiting = list(reversed(said.pieces))
+    at = 0
+
+    def take(end: int) -> Iterator[Piece]:
+        """The pieces up to ``end``, the last one cut there."""
+        nonlocal at
+        while at < end:
+            piece = waiting.pop()
+            if at + len(piece.text) > end:
+                waiting.append(piece.part(end - at, len(piece.text)))
+                piece = piece.part(0, end - at)
+            at += len(piece.text)
+            yield piece
+
+    for edit in edits:
+        pieces += take(edit.start)
+        stood = list(take(edit.end))
+        if edit.text and stood:
+            pieces.append(Piece(edit.text, stood[0].start, stood[-1].end, settled=True))
+    pieces += reversed(waiting)
+    return Aligned(pieces)
+
+
+def spaced(text: str, start: int, end: int, said: str) -> str:
+    """``said`` for ``text[start:end]``, with white space where it would touch a neighbour."""
+    if start and not (text[start - 1].isspace() or text[start - 1] in "([{“‘«"):
+        said = f" {said}"
+    if end < len(text) and not (text[end].isspace() or text[end] in _CLOSES):
+        said += " "
+    return said

@@ -1,0 +1,1 @@
+"""How what is not written in words is read in English."""

@@ -1,0 +1,57 @@
+"""What is written for the eye, put into words for the ear.
+
+Markdown's marks go and emoji get names in every language. Numbers, money, dates,
+addresses and the like are read out in English; elsewhere the engine knows better.
+"""
+
+import re
+from typing import List
+
+from auto_voice.text.aligned import Aligned
+from auto_voice.text.edits import Edit, edited, open_runs
+from auto_voice.text.emojis import EMOTICON, PICTURES, without_emoji
+from auto_voice.text.markdown import without_markdown
+
+_SPECIAL = re.compile(
+    # Signs and digits; then full stops that do not end the sentence, and Roman numerals.
+    rf"[0-9#$%&*+/<=>@\[\\\]^_`{{|}}~|£€¥￥₦-₿¢§©®™°º±²³µ·×÷¼-¾⅓-⅞‰•‣◦▪←-⇿∂-⋿℃℉№–{PICTURES}]"
+    rf"|\.(?=\s{0,8}[^\s\"'”’)\].])|[IVX]{{2}}|\b[VX]\b|\A\s{0,8}-|[\n\r][ \t]{0,8}-|\s-\s|{EMOTICON}"
+)
+"""What any rule below begins with. Most sentences have none of it and pass at once."""
+_AMERICAN = frozenset(("us", "ph", "pr"))
+
+
+def normalise(said: Aligned, language: str) -> Aligned:
+    """``said`` as it is read aloud.
+
+    Args:
+        said: one sentence. Its settled pieces stay as they are.
+        language: BCP 47 tag; the region decides how dates are read (en-US, else as in Britain).
+
+    Returns:
+        Pieces in the same order; what was changed is settled and has the span it stands for.
+    """
+    if not _SPECIAL.search(said.text):
+        return said
+    said = without_markdown(said)
+    said = without_emoji(said, language)
+    primary, *rest = re.split("[-_]", language.lower())
+    if primary != "en":
+        return said
+    return _in_english(said, american=bool(_AMERICAN.intersection(rest)))
+
+
+def _in_english(said: Aligned, american: bool) -> Aligned:
+    # Imported here: a server for other languages need not know them.
+    from auto_voice.text.english.reader import read
+    from auto_voice.text.english.web import WEB, addresses
+
+    if WEB.search(said.text):
+        found: List[Edit] = []
+        for start, text in open_runs(said):
+            found += (Edit(start + e.start, start + e.end, e.text) for e in addresses(text))
+        said = edited(said, found)
+    changes: List[Edit] = []
+    for start, text in open_runs(said):
+        changes += (Edit(start + e.start, start + e.end, e.text) for e in read(text, american))
+    return edited(said, changes) if changes else said

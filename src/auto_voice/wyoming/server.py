@@ -1,0 +1,173 @@
+"""Where Wyoming's clients connect: one thread with an event loop, beside all else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, Optional
+
+import msgspec
+
+from auto_voice.bootstrap import Service
+from auto_voice.errors import Overloaded, SettingsError
+from auto_voice.settings import is_loopback
+from auto_voice.wyoming.conversation import Conversation
+from auto_voice.wyoming.incoming import MAX_HEADER_BYTES
+
+log = logging.getLogger(__name__)
+
+_CLOSE_S = 2.0
+"""How long what is cut off may take to end."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What clients may do."""
+
+    connections: int = 64
+    idle_s: float = 300.0
+    """Seconds without anything sent or received after which a connection is closed."""
+    stall_s: float = 30.0
+    """Seconds within which a client has to take something of its audio."""
+    tick_s: float = 0.5
+    """How often that is looked at."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        SettingsError: nobody can listen there.
+    """
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"Wyoming cannot listen at {uri(host, port)}: {error}") from None
+
+
+def uri(host: str, port: int) -> str:
+    """As Home Assistant and Wyoming's own programs write an address."""
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+class WyomingServer:
+    """Serves one socket. What is not of the loop's thread may be called from any other."""
+
+    def __init__(
+        self, service: Service, sock: socket.socket, limits: Optional[Limits] = None
+    ) -> None:
+        """``sock``: from `listen`; it is closed in the end."""
+        self.service = service
+        self.limits = limits or Limits(connections=service.settings.wyoming_max_connections)
+        self.max_data_bytes = service.settings.body_limit_bytes
+        self.threads = ThreadPoolExecutor(self.limits.connections + 1, "wyoming")
+        self._sock = sock
+        self._loop = asyncio.new_event_loop()
+        self._conversations: Dict[Conversation, "asyncio.Task[None]"] = {}
+        self._unfinished = 0
+        self._idle = threading.Condition()
+        self._draining = False
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="wyoming", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._sock.getsockname()[1]
+        return port
+
+    @property
+    def draining(self) -> bool:
+        """Whether nothing new is begun."""
+        return self._draining or self.service.synthesizer.scheduler.draining
+
+    def start(self) -> None:
+        """Serve from now on."""
+        host, port = self._sock.getsockname()[:2]
+        if not is_loopback(host):
+            log.warning("Wyoming knows no keys: whoever reaches %s can use it", uri(host, port))
+        self._thread.start()
+        self._ready.wait()
+        log.info("Wyoming listens at %s", uri(host, port))
+
+    def drain(self) -> None:
+        """Begin nothing new; what has begun goes on."""
+        self._draining = True
+        self._loop.call_soon_threadsafe(self._drain_all)
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until all that has begun is over; False if it is not."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._unfinished, timeout_s)
+
+    def close(self) -> None:
+        """Cut off what is left."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(_CLOSE_S)
+        self._sock.close()
+        self.threads.shutdown(wait=False)
+
+    # --- in the loop's thread -------------------------------------------------------------------
+
+    def begun(self) -> None:
+        """An utterance has begun."""
+        with self._idle:
+            self._unfinished += 1
+
+    def finished(self) -> None:
+        """One is over."""
+        with self._idle:
+            self._unfinished -= 1
+            if not self._unfinished:
+                self._idle.notify_all()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        server = await asyncio.start_server(self._welcome, sock=self._sock, limit=MAX_HEADER_BYTES)
+        self._ready.set()
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), self.limits.tick_s)
+            except asyncio.TimeoutError:
+                pass
+            for conversation in list(self._conversations):
+                conversation.tick(time.monotonic())
+        server.close()
+        for conversation in list(self._conversations):
+            conversation.leave()
+        if self._conversations:
+            await asyncio.wait(set(self._conversations.values()), timeout=_CLOSE_S / 2)
+
+    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Each event is several small writes. asyncio does this only where it made the listener.
+        with contextlib.suppress(OSError):  # it is gone already
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        conversation = Conversation(self, reader, writer)
+        if len(self._conversations) >= self.limits.connections:
+            limit = self.limits.connections
+            await conversation.send_away(Overloaded(f"{limit} connections are open already."))
+            return
+        task = asyncio.current_task()
+        assert task is not None  # nosec B101: this is a coroutine
+        self._conversations[conversation] = task
+        try:
+            await conversation.run()
+        finally:
+            del self._conversations[conversation]
+
+    def _drain_all(self) -> None:
+        for conversation in list(self._conversations):
+            conversation.drain()
