@@ -125,7 +125,7 @@ def test_it_works_without_a_mouse(studio):
 
 
 def test_a_voice_is_found_with_the_keyboard(studio):
-    """As the ARIA practices say: typing narrows down, arrows go through, Enter takes, Escape not."""
+    """As ARIA's practices say: typing narrows down, arrows go through, Enter takes, Escape not."""
     studio.until("document.getElementById('variant').options.length > 50")
     studio.evaluate("document.getElementById('voice').focus()")
     browser, voice = studio.browser, "document.getElementById('voice')"
@@ -184,14 +184,14 @@ def test_the_marked_page_lies_exactly_under_the_text(studio, browser, width):
         " return [x, y, width, height]; })"
     )
     assert boxes[0] == boxes[1]
-    assert browser.evaluate("(t => t.scrollHeight <= t.clientHeight)(document.getElementById('text'))")
+    fits = "(text => text.scrollHeight <= text.clientHeight)(document.getElementById('text'))"
+    assert browser.evaluate(fits)
 
 
 def test_a_long_text_is_followed(studio, browser):
     """The word that is heard is in sight, and nothing moves smoothly for whom that is too much."""
-    browser.call(
-        "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
-    )
+    calm = {"name": "prefers-reduced-motion", "value": "reduce"}
+    browser.call("Emulation.setEmulatedMedia", features=[calm])
     studio.fill("One more line.\n" * 60)
     studio.evaluate("document.getElementById('sheet').scrollTop = 0")
     studio.click("#speak")

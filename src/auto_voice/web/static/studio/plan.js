@@ -16,7 +16,7 @@ function sentence({text, char_start, changes}, isMarkup) {
     at = to - char_start;
     const written = between(from - char_start, at);
     if (written.trim()) parts.push(make("del", {}, written), " ");
-    const heard = ipa ? `/${ipa}/` : said.trim();
+    const heard = ipa ? `/${ipa.replace(/^[/[]|[/\]]$/g, "")}/` : said.trim();
     if (heard) parts.push(make("ins", {}, heard));
   }
   return [...parts, between(at)];
