@@ -64,7 +64,8 @@ class Studio:
         self.browser.open(self.server.base + "/docs")  # the same origin, for what it keeps
         self.evaluate("localStorage.clear(); sessionStorage.clear()")
         if kept:
-            self.evaluate(f"localStorage.setItem('autovoice-studio', {json.dumps(json.dumps(kept))})")
+            state = json.dumps(json.dumps(kept))
+            self.evaluate(f"localStorage.setItem('autovoice-studio', {state})")
         if key:
             self.evaluate(f"sessionStorage.setItem('autovoice-key', {json.dumps(key)})")
         return self.load()
@@ -126,7 +127,7 @@ class Studio:
         return text(self.browser, "#problem")
 
     def focused(self) -> str:
-        found: str = self.evaluate("document.activeElement.id || document.activeElement.textContent")
+        found: str = self.evaluate("document.activeElement.id")
         return found
 
     def sent(self, path: str = "/v1/audio/speech") -> List[Dict[str, Any]]:

@@ -234,10 +234,13 @@ def test_the_documentation_page_needs_nothing_from_elsewhere(server):
         assert f"<code>{field}</code>" in page
 
 
-def test_the_root_leads_to_the_documentation(server):
+def test_the_root_is_a_page(server):
+    """It leads on to the others."""
     answer = server.get("/", allow_redirects=False)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
-    assert server.get("/").status_code == 200
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    for path in ("docs", "status"):
+        assert f'href="{path}"' in answer.text
 
 
 def test_the_documentation_page_does_not_repeat_what_a_client_makes_up(server):

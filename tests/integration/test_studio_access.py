@@ -51,6 +51,13 @@ def show_voices(studio):
     studio.until("document.querySelectorAll('[role=option]').length > 100")
 
 
+def show_plan(studio):
+    studio.click("#ssml")
+    studio.fill('<speak>The <sub alias="World Wide Web">WWW</sub>. And so on.</speak>')
+    studio.tab("plan")
+    studio.shows("#plan", "World Wide Web")
+
+
 def show_words(studio):
     studio.tab("words")
     studio.fill("Nguyen", "#entry-word")
@@ -68,7 +75,7 @@ SIGHTS = {
     "fresh": lambda studio: None,
     "playing": show_playing,
     "voices": show_voices,
-    "plan": lambda studio: studio.tab("plan"),
+    "plan": show_plan,
     "words": show_words,
     "code": lambda studio: studio.tab("code"),
     "problem": show_problem,
@@ -118,7 +125,7 @@ def test_it_works_without_a_mouse(studio):
 
 
 def test_a_voice_is_found_with_the_keyboard(studio):
-    """As the ARIA practices say: typing narrows down, arrows go through, Enter takes, Escape not."""
+    """As ARIA's practices say: typing narrows down, arrows go through, Enter takes, Escape not."""
     studio.until("document.getElementById('variant').options.length > 50")
     studio.evaluate("document.getElementById('voice').focus()")
     browser, voice = studio.browser, "document.getElementById('voice')"
@@ -177,14 +184,14 @@ def test_the_marked_page_lies_exactly_under_the_text(studio, browser, width):
         " return [x, y, width, height]; })"
     )
     assert boxes[0] == boxes[1]
-    assert browser.evaluate("(t => t.scrollHeight <= t.clientHeight)(document.getElementById('text'))")
+    fits = "(text => text.scrollHeight <= text.clientHeight)(document.getElementById('text'))"
+    assert browser.evaluate(fits)
 
 
 def test_a_long_text_is_followed(studio, browser):
     """The word that is heard is in sight, and nothing moves smoothly for whom that is too much."""
-    browser.call(
-        "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
-    )
+    calm = {"name": "prefers-reduced-motion", "value": "reduce"}
+    browser.call("Emulation.setEmulatedMedia", features=[calm])
     studio.fill("One more line.\n" * 60)
     studio.evaluate("document.getElementById('sheet').scrollTop = 0")
     studio.click("#speak")

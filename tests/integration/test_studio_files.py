@@ -15,7 +15,7 @@ from tests.parts import PARTS
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
-TEXT = "It's a \"fine\" day: $HOME costs €5.\nReally? Grüße an 🙂 \\o/ `id`!"
+TEXT = 'It\'s a "fine" day: $HOME costs €5.\nReally? Grüße an 🙂 \\o/ `id`!'
 """All that shells and programming languages like to misread."""
 PROBED = {"mp3": "mp3", "opus": "opus", "aac": "aac", "flac": "flac", "wav": "pcm_s16le"}
 

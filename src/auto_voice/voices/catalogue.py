@@ -100,9 +100,9 @@ class Catalogue:
             candidates = [voice]
             if variants or named:
                 known = self._variants[voice.engine]
-                wanted = (
-                    name for name in sorted(known) if not named or f"{voice.id}+{name}" in self._names
-                )
+                wanted = sorted(known)
+                if named:
+                    wanted = [name for name in wanted if f"{voice.id}+{name}" in self._names]
                 candidates += [self._variant(voice, name, known[name]) for name in wanted]
             for candidate in candidates:
                 if named and not candidate.aliases:

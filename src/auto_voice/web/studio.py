@@ -69,7 +69,7 @@ class Studio:
             ("X-Content-Type-Options", "nosniff"),
         ]
         known = environ.get("HTTP_IF_NONE_MATCH", "")
-        if found.tag in (tag.strip() for tag in known.replace("W/", "").split(",")):
+        if {found.tag, "*"} & {tag.strip() for tag in known.replace("W/", "").split(",")}:
             return Reply(304, headers, b"")
         headers += [
             ("Content-Type", found.content_type),

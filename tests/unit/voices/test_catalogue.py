@@ -182,6 +182,14 @@ class TestList:
         assert [each.id for each in catalogue.list(variants=True, query="de+f2")] == ["de+f2"]
         assert [each.id for each in catalogue.list(variants=True, query="nova")] == ["en-us+f2"]
 
+    def test_those_with_a_name(self, catalogue):
+        """Variants among them, without listing the thousands that have none."""
+        names = {alias for each in catalogue.list(named=True) for alias in each.aliases}
+        everybody = catalogue.list(variants=True)
+        assert names == {alias for each in everybody for alias in each.aliases}
+        assert all(each.aliases for each in catalogue.list(named=True))
+        assert any(each.variant for each in catalogue.list(named=True))
+
     def test_everything_listed_can_be_found(self, catalogue):
         for each in catalogue.list(variants=True):
             assert catalogue.find(each.id) == each

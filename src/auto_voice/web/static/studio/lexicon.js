@@ -69,7 +69,7 @@ export class Lexicons extends EventTarget {
     if (name !== this.name) return; // another one was chosen meanwhile
     this.#rows.replaceChildren(...entries.map(({word, say, ipa, language}) => make("tr", {},
       make("th", {scope: "row"}, word, ...(language ? [" ", make("span", {class: "note"}, language)] : [])),
-      make("td", {}, ipa ? `/${ipa}/` : say),
+      make("td", {}, ipa ? `/${ipa.replace(/^[/[]|[/\]]$/g, "")}/` : say),
       make("td", {}, make("button", {
         type: "button", class: "quiet", "data-word": word, "data-language": language || null,
         "aria-label": `Remove ${word}`,

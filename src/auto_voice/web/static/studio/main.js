@@ -87,7 +87,10 @@ function changed() {
 
 for (const part of [voices, speed, pitch, lexicons]) part.addEventListener("change", changed);
 for (const id of ["text", "ssml", "normalize", "format"]) $(id).addEventListener("input", changed);
-tabs.addEventListener("show", changed);
+tabs.addEventListener("show", ({id}) => {
+  if (id === "panel-plan") plan.show(body());
+  if (id === "panel-code") showCode();
+});
 
 // --- listening -----------------------------------------------------------------------------------
 

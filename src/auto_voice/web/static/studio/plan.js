@@ -3,19 +3,23 @@
 import {askJSON} from "./api.js";
 import {make, put, spoken} from "./dom.js";
 
-/** What is written, each change beside it. Indices are code points. */
-function sentence({text, char_start, changes}) {
+/** What is written, without its markup, and each change beside it. Indices are code points. */
+function sentence({text, char_start, changes}, isMarkup) {
   const characters = [...text], parts = [];
+  const between = (from, to) => {
+    const written = characters.slice(from, to).join("");
+    return isMarkup ? written.replace(/<[^>]*>/g, "") : written;
+  };
   let at = 0;
   for (const {char_start: from, char_end: to, said, ipa} of changes) {
-    parts.push(characters.slice(at, from - char_start).join(""));
+    parts.push(between(at, from - char_start));
     at = to - char_start;
-    const written = characters.slice(from - char_start, at).join("");
+    const written = between(from - char_start, at);
     if (written.trim()) parts.push(make("del", {}, written), " ");
-    const heard = ipa ? `/${ipa}/` : said.trim();
+    const heard = ipa ? `/${ipa.replace(/^[/[]|[/\]]$/g, "")}/` : said.trim();
     if (heard) parts.push(make("ins", {}, heard));
   }
-  return [...parts, characters.slice(at).join("")];
+  return [...parts, between(at)];
 }
 
 export class Plan {
@@ -37,7 +41,7 @@ export class Plan {
       const changed = plan.sentences.reduce((sum, one) => sum + one.changes.length, 0);
       const about = `About ${spoken(Math.max(1, plan.seconds))} with the voice ${plan.voice}. `;
       put(this.#note, about + (changed ? "Green is said in place of what is struck out." : "All of it as it is written."));
-      this.#list.replaceChildren(...plan.sentences.map(one => make("li", {}, ...sentence(one))));
+      this.#list.replaceChildren(...plan.sentences.map(one => make("li", {}, ...sentence(one, body.ssml))));
     } catch (error) {
       if (!mine.signal.aborted) this.#clear(`${error.title} ${error.message}`);
     }

@@ -32,6 +32,7 @@ export class Tabs extends EventTarget {
       const panel = tab.getAttribute("aria-controls"), chosen = panel === id;
       tab.setAttribute("aria-selected", `${chosen}`);
       tab.tabIndex = chosen ? 0 : -1;
+      if (chosen) tab.scrollIntoView({block: "nearest", inline: "nearest"});
       document.getElementById(panel).hidden = !chosen;
     }
     this.dispatchEvent(Object.assign(new Event("show"), {id}));
