@@ -42,6 +42,7 @@ _SPAN = re.compile(
 )
 _QUOTED = re.compile(r"\s((?:>[ ]?){1,8})(?=\s|\w)")
 _CLOSING_HASHES = re.compile(r"[ \t]#{1,6}[ \t]*\Z")
+_WILDCARD = re.compile(r"\.\w")
 _RUNS = re.compile(r"\*{1,3}|_{1,3}|~~")
 
 
@@ -154,7 +155,7 @@ def _runs(text: str, taken: List[Edit], code: "List[tuple[int, int]]") -> Iterat
         if before.isalnum() and after.isalnum():
             # snake_case, 2*3 and a*b are no emphasis; "un**believ**able" is.
             opens = closes = end - start > 1 and match.group()[0] != "_" and not before.isdecimal()
-        if before.isspace() and after.isspace():
+        if before.isspace() and (after.isspace() or _WILDCARD.match(text, end)):
             continue
         if opens or closes:
             yield _Run(start, end, match.group()[0], opens, closes)

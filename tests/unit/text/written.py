@@ -180,6 +180,9 @@ CODES = [
     ("+44 20 7946 0958", "plus four four, two zero, seven nine four six, zero nine five eight"),
     ("(555) 123-4567", "five five five, one two three, four five six seven"),
     ("555-123-4567", "five five five, one two three, four five six seven"),
+    ("Call 911 now", "Call nine one one now"),
+    ("New York, NY 10001", "New York, NY one zero zero zero one"),
+    ("B-52s and 50-50", "B-52s and fifty fifty"),
     ("555-1234", "five five five, one two three four"),
 ]
 SIGNS = [
@@ -189,6 +192,9 @@ SIGNS = [
     ("3 × 4", "three times four"),
     ("10 ÷ 2", "ten divided by two"),
     ("x ≥ 3", "x is at least three"),
+    ("7 x 8", "seven times eight"),
+    ("mc^2", "mc squared"),
+    ("it is > 5", "it is greater than five"),
     ("a < b", "a is less than b"),
     ("10^6", "ten to the power of six"),
     ("±5", "plus or minus five"),
@@ -298,6 +304,7 @@ MARKDOWN = [
     ("*begins", "begins"),
     (r"not \*marked\*", "not *marked*"),
     ("snake_case_words", "snake_case_words"),
+    ("all *.txt", "all *.txt"),
     ("a * b * c", "a * b * c"),
     ("_private", "_private"),
     ("f*ck", "f*ck"),
