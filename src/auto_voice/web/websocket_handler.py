@@ -5,10 +5,10 @@ docs/api-documentation.md tells what each message means.
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, ClassVar, Dict, List, Literal, Optional, Tuple, Union
 
 import msgspec
-from typing_extensions import Annotated, Literal
+from typing_extensions import Annotated
 
 from auto_voice.errors import AutoVoiceError, WrongOrder
 from auto_voice.monitoring.recent_errors import RecentErrors
