@@ -59,11 +59,13 @@ function body() {
 
 const bodyOfFile = () => ({...body(), response_format: $("format").value});
 
-const remember = settled(() => keep({
+const save = () => keep({
   text: text.value, voice: voices.voice, variant: voices.variant, speed: speed.value,
   pitch: pitch.value, ssml: $("ssml").checked, normalize: $("normalize").checked,
   lexicon: lexicons.name, format: $("format").value,
-}), 200);
+});
+const saveSoon = settled(save, 200);
+addEventListener("pagehide", save);
 
 const planSoon = settled(() => plan.show(body()), 400);
 
@@ -82,7 +84,7 @@ function changed() {
   $("count").toggleAttribute("data-bad", over > 0);
   if (tabs.shown === "panel-plan") planSoon();
   if (tabs.shown === "panel-code") showCode();
-  remember();
+  saveSoon();
 }
 
 for (const part of [voices, speed, pitch, lexicons]) part.addEventListener("change", changed);
@@ -95,10 +97,12 @@ tabs.addEventListener("show", ({id}) => {
 // --- listening -----------------------------------------------------------------------------------
 
 const BUTTON = {idle: "Speak", ended: "Speak", waiting: "Pause", playing: "Pause", paused: "Go on"};
-const TOLD = {waiting: "Asking for it…", paused: "Paused.", ended: "That was all."};
+const TOLD = {idle: "", waiting: "Waiting for the sound…", paused: "Paused.", ended: "That was all."};
+let firstMs = null; // until the first sound, where it was asked for
 
 function speak() {
   complain(null);
+  firstMs = null;
   listening.speak(body());
 }
 
@@ -125,11 +129,13 @@ listening.addEventListener("state", ({state}) => {
   put($("speak-word"), BUTTON[state]);
   document.body.dataset.state = state;
   $("stop").disabled = state === "idle" || state === "ended";
-  if (state in TOLD) put($("told"), TOLD[state]);
-  else if (state === "idle") put($("told"), "");
+  const after = firstMs === null ? "" : ` The first sound came after ${Math.round(firstMs)} ms.`;
+  put($("told"), TOLD[state] ?? `Speaking.${after}`);
   if (state === "playing" || state === "ended") lookAtServer();
 });
-listening.addEventListener("first", ({ms}) => put($("told"), `Speaking. The first sound came after ${Math.round(ms)} ms.`));
+listening.addEventListener("first", ({ms}) => {
+  firstMs = ms;
+});
 listening.addEventListener("progress", () => {
   const [position, duration] = listening.progress;
   put($("at"), clock(position));
