@@ -82,6 +82,7 @@ function changed() {
   put($("count"), over > 0 ? `${count(length)} of ${count(LIMIT)} characters: ${count(over)} too many`
     : `${count(length)} of ${count(LIMIT)} characters`);
   $("count").toggleAttribute("data-bad", over > 0);
+  showButton();
   if (tabs.shown === "panel-plan") planSoon();
   if (tabs.shown === "panel-code") showCode();
   saveSoon();
@@ -96,9 +97,21 @@ tabs.addEventListener("show", ({id}) => {
 
 // --- listening -----------------------------------------------------------------------------------
 
+// Where something was changed meanwhile, it speaks that: whoever moves a slider wants to hear it.
 const BUTTON = {idle: "Speak", ended: "Speak", waiting: "Pause", playing: "Pause", paused: "Go on"};
 const TOLD = {idle: "", waiting: "Waiting for the sound…", paused: "Paused.", ended: "That was all."};
 let firstMs = null; // until the first sound, where it was asked for
+
+function buttonState() {
+  const {state} = listening;
+  return listening.has(body()) ? state : "idle";
+}
+
+function showButton() {
+  const state = buttonState();
+  put($("speak-word"), BUTTON[state]);
+  $("speak").dataset.state = state;
+}
 
 function speak() {
   complain(null);
@@ -107,7 +120,7 @@ function speak() {
 }
 
 $("speak").addEventListener("click", () => {
-  const {state} = listening;
+  const state = buttonState();
   if (state === "paused") listening.resume();
   else if (state === "playing" || state === "waiting") listening.pause();
   else speak();
@@ -126,7 +139,7 @@ addEventListener("keydown", event => {
 });
 
 listening.addEventListener("state", ({state}) => {
-  put($("speak-word"), BUTTON[state]);
+  showButton();
   document.body.dataset.state = state;
   $("stop").disabled = state === "idle" || state === "ended";
   const after = firstMs === null ? "" : ` The first sound came after ${Math.round(firstMs)} ms.`;
