@@ -66,7 +66,9 @@ def examined(settings: Settings) -> Iterator[Finding]:
     yield _redis(settings)
     yield _collector(settings)
     yield _disk(settings)
-    yield _port(settings)
+    yield _port(settings.host, settings.port)
+    if settings.wyoming_port:
+        yield _port(settings.wyoming_host, settings.wyoming_port)
 
 
 def _engine(settings: Settings, name: str) -> Finding:
@@ -165,14 +167,14 @@ def _disk(settings: Settings) -> Finding:
     return Finding(NOTE if free < _LITTLE_DISK_BYTES else OK, "disk", text)
 
 
-def _port(settings: Settings) -> Finding:
-    subject = f"port {settings.port}"
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _port(host: str, port: int) -> Finding:
+    subject = f"port {port}"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((settings.host, settings.port))
+            trial.bind((host.strip("[]"), port))
         except OSError as error:
-            text = f"{settings.host} cannot be listened on: {os.strerror(error.errno or 0)}"
+            text = f"{host} cannot be listened on: {os.strerror(error.errno or 0)}"
             return Finding(NOTE, subject, text + " (is AutoVoice running already?)")
-    return Finding(OK, subject, f"free on {settings.host}")
+    return Finding(OK, subject, f"free on {host}")

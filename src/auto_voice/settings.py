@@ -43,6 +43,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _text("Address to listen on. Any other than loopback needs API keys.", min_length=1)
     ] = "127.0.0.1"
     port: Annotated[int, _text("TCP port; 0 picks a free one.", ge=0, le=65535)] = 5000
+    wyoming_port: Annotated[
+        int,
+        _text("TCP port for Wyoming (Home Assistant), usually 10200; 0: none.", ge=0, le=65535),
+    ] = 0
+    wyoming_host: Annotated[
+        str,
+        _text(
+            "Address to listen on for Wyoming, which knows no keys: any other than loopback needs "
+            "`AUTOVOICE_ALLOW_ANONYMOUS=on`.",
+            min_length=1,
+        ),
+    ] = "127.0.0.1"
 
     api_keys: Annotated[str, _text("API keys, comma-separated, each `name:key` or `key`.")] = ""
     api_keys_file: Annotated[str, _text("File with one `name:key` or `key` a line.")] = ""
@@ -120,10 +132,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_deadline_s: Annotated[
         float, _text("Seconds a request may take in all.", ge=1, le=86400)
     ] = 3600.0
-    drain_s: Annotated[
-        float, _text("Seconds open requests get to finish after SIGTERM.", ge=0, le=3600)
-    ] = 30.0
-
     websocket_max_sessions: Annotated[
         int, _text("WebSockets that may be open; more are answered 503.", ge=0, le=100_000)
     ] = 2000
@@ -147,21 +155,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_key_in_url: Annotated[
         Switch, _text("`on` also takes a WebSocket's API key from the URL, as `?api_key=`.")
     ] = "off"
-    wyoming_port: Annotated[
-        int,
-        _text("TCP port for Wyoming (Home Assistant), usually 10200; 0: none.", ge=0, le=65535),
-    ] = 0
-    wyoming_host: Annotated[
-        str,
-        _text(
-            "Address to listen on for Wyoming, which knows no keys: any other than loopback needs "
-            "`AUTOVOICE_ALLOW_ANONYMOUS=on`.",
-            min_length=1,
-        ),
-    ] = "127.0.0.1"
     wyoming_max_connections: Annotated[
         int, _text("Wyoming connections that may be open.", ge=1, le=10_000)
     ] = 64
+    drain_s: Annotated[
+        float, _text("Seconds open requests get to finish after SIGTERM.", ge=0, le=3600)
+    ] = 30.0
 
     cache: Annotated[Switch, _text("`off` switches the audio cache off.")] = "on"
     cache_memory_mb: Annotated[

@@ -5,13 +5,12 @@ settings, or wants to stop or harm its server, starts its own with `start`.
 """
 
 import os
-import socket
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from tests.integration.observing import Observed
-from tests.integration.serving import AUTOVOICE, Server
+from tests.integration.serving import AUTOVOICE, Server, unused_port
 from tests.unit.monitoring.gpus import L4, Driver, compiled
 
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -43,10 +42,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 @pytest.fixture
 def free_port() -> int:
     """One that nobody listens on at the moment."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    return unused_port()
 
 
 @pytest.fixture(scope="module")

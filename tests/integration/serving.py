@@ -46,6 +46,14 @@ def environment(settings: Dict[str, Any]) -> Dict[str, str]:
     return env
 
 
+def unused_port() -> int:
+    """A TCP port that nobody listens on at the moment."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
 def children(pid: int) -> Dict[int, str]:
     """The process ids and command lines of the processes that ``pid`` has started."""
     found = {}

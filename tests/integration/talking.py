@@ -36,7 +36,7 @@ class Talker:
     def __init__(self, server: Server, path: str = STREAM, **options: Any) -> None:
         options.setdefault("open_timeout", PATIENCE_S)
         self._connecting: Any = connect(
-            f"ws://127.0.0.1:{server.port}{path}", proxy=None, max_size=None, **options
+            f"ws://127.0.0.1:{server.port}{path}", max_size=None, **options
         )
         # To older releases this is a connection, to newer ones a way to make one.
         self.ws: ClientConnection = self._connecting.__enter__()

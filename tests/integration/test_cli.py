@@ -27,7 +27,7 @@ from tests.unit.audio.sound import decode, ffprobe
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
-COMMANDS = ("serve", "say", "voices", "lexicon", "doctor", "bench")
+COMMANDS = ("serve", "wyoming", "say", "voices", "lexicon", "doctor", "bench")
 
 
 class Done:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 
 import pytest
@@ -167,7 +168,7 @@ def test_cancel_silences_at_once(stub):
 
 def test_cancel_drops_what_the_client_has_not_taken(server):
     """What waits for a client that reads slowly is not sent after it has interrupted."""
-    with Talker(server, max_queue=1) as talker:
+    with Talker(server) as talker:
         talker.send("session.config", sample_rate=48000)
         talker.send("input.text", text="A sentence that is neither short nor long. " * 90)
         talker.send("input.done")
@@ -195,7 +196,7 @@ def test_a_client_that_goes_frees_its_place(stub):
     talker.send("input.text", text="PAUSE " * 60)
     talker.send("input.flush")
     until(lambda: stub.in_progress() == 1, "it is being spoken")
-    talker.ws.socket.close()
+    talker.ws.socket.shutdown(socket.SHUT_RDWR)
     until(lambda: stub.in_progress() == 0, "its place is free", 1.5)
 
 

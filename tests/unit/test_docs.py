@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple, get_args
 from urllib.parse import unquote
 
 import msgspec
@@ -21,12 +21,14 @@ from auto_voice.bootstrap import Service, build
 from auto_voice.monitoring import metrics
 from auto_voice.monitoring.recent_errors import KEPT
 from auto_voice.monitoring.status import Status
+from auto_voice.monitoring.websocket_metrics import EVENTS
 from auto_voice.settings import DEFAULT_VOICE_ALIASES, PREFIX, Settings, load
 from auto_voice.text import lexicon, lexicon_entry, lexicon_store
 from auto_voice.web import lexicon_api
 from auto_voice.web.app import create_app
 from auto_voice.web.schemas import VoicesQuery
 from auto_voice.web.speech_schemas import SpeechBody
+from auto_voice.web.websocket_handler import Message, SessionConfig
 from tests.exported import Family, exported
 from tests.house.house import ROOT, texts
 from tests.integration.serving import AUTOVOICE, BIN, Server, environment, until
@@ -103,6 +105,8 @@ def number(value: Any) -> str:
 
 
 def default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
     if value is msgspec.NODEFAULT:
         return "(required)"
     if value is None:
@@ -211,6 +215,24 @@ def test_fields_of_a_request_are_listed_as_they_are_validated():
     wanted = [(field.name, kind(field.type), default(field.default)) for field in described.fields]
     rows = tables(API)["field type default meaning"]
     assert [(code(name), words, shown) for name, words, shown, _ in rows] == wanted
+
+
+def test_fields_of_a_session_are_listed_as_they_are_validated():
+    """Type, range and default of each field of a WebSocket's configuration."""
+    described = msgspec.inspect.type_info(SessionConfig)
+    assert isinstance(described, msgspec.inspect.StructType)
+    wanted = [(field.name, kind(field.type), default(field.default)) for field in described.fields]
+    rows = tables(API)["field of `session.config` type default meaning"]
+    assert [(code(name), words, shown) for name, words, shown, _ in rows] == wanted
+
+
+def test_messages_of_a_session_are_listed():
+    """All that a client may send, and all that the metrics know to come back."""
+    rows = tables(API)
+    sent = {code(row[0]).split(" ")[0] for row in rows["from the client does"]}
+    assert sent == {kind.__struct_config__.tag for kind in get_args(Message)}
+    told = {code(row[0]).split(" ")[0] for row in rows["from the server says"] if "`" in row[0]}
+    assert told == set(EVENTS["out"]) - {"audio", "pong", "other"}
 
 
 def test_filters_of_the_voices_are_listed_as_they_are_validated():
@@ -379,6 +401,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.stop()
 
 
+def aimed(example: Example, server: Server) -> str:
+    """The example, for the server under test."""
+    text = example.text.replace(BASE, server.base)
+    return text.replace(BASE.replace("http", "ws"), server.base.replace("http", "ws"))
+
+
 def run(command: List[str], folder: Path) -> str:
     """Run an example in its folder, as somebody with the `autovoice` command would."""
     env = environment({})
@@ -417,7 +445,7 @@ SHOWN = ('"voices"', '"sentences"', " --> ")
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
-    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    output = run(["sh", "-e", "-c", aimed(example, server)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
     assert written(example) or any(shown in output for shown in SHOWN)
@@ -426,7 +454,7 @@ def test_shell_examples_work(example, server, tmp_path):
 @pytest.mark.parametrize("example", examples("docs/lexicons.md", "sh"))
 def test_lexicon_examples_work(example, server, tmp_path):
     """What they show is saved where the server has it."""
-    output = run(["sh", "-e", "-c", example.text.replace(BASE, server.base)], tmp_path)
+    output = run(["sh", "-e", "-c", aimed(example, server)], tmp_path)
     assert "error" not in output
     name = {"Siobhan": "names", "tomato": "tech", "theatre": "words"}[
         re.findall("Siobhan|tomato|theatre", example.text)[0]
@@ -457,7 +485,7 @@ def test_limits_of_lexicons_are_right():
 def test_python_examples_work(example, server, tmp_path):
     """A script copied from a document speaks."""
     program = tmp_path / "example.py"
-    program.write_text(example.text.replace(BASE, server.base), encoding="utf-8")
+    program.write_text(aimed(example, server), encoding="utf-8")
     run([sys.executable, str(program)], tmp_path)
     assert written(example)
     for name in written(example):
@@ -469,8 +497,14 @@ def test_python_examples_work(example, server, tmp_path):
 def test_javascript_examples_work(example, server, tmp_path):
     """A module copied from a document speaks."""
     program = tmp_path / "example.mjs"
-    program.write_text(example.text.replace(BASE, server.base), encoding="utf-8")
-    run([str(PARTS["nodejs"].path()), str(program)], tmp_path)
+    program.write_text(aimed(example, server), encoding="utf-8")
+    node = [str(PARTS["nodejs"].path())]
+    if "new WebSocket" in example.text:
+        node.append("--experimental-websocket")  # before version 22; later ones ignore it
+        there = [*node, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"]
+        if subprocess.run(there, stderr=subprocess.DEVNULL).returncode:
+            pytest.skip("this Node has no WebSocket of its own; version 20.10 and newer have")
+    run([*node, str(program)], tmp_path)
     for name in written(example):
         assert_audio(tmp_path / name)
 

@@ -200,6 +200,25 @@ class TestAddress:
             assert host.strip("[]").startswith("127.") or ":" in host
 
 
+class TestWyoming:
+    """It knows no keys, so that keys do not let it be reached from elsewhere."""
+
+    BESIDE = {"AUTOVOICE_WYOMING_PORT": "10200", "AUTOVOICE_WYOMING_HOST": "0.0.0.0"}
+
+    def test_without_the_operators_word_it_is_refused(self):
+        with pytest.raises(SettingsError) as caught:
+            load({**self.BESIDE, "AUTOVOICE_API_KEYS": "key"})
+        for name in ("WYOMING_HOST", "ALLOW_ANONYMOUS"):
+            assert f"AUTOVOICE_{name}" in caught.value.message
+
+    def test_with_it_or_on_loopback_it_is_not(self):
+        assert load({**self.BESIDE, "AUTOVOICE_ALLOW_ANONYMOUS": "on"}).wyoming_port == 10200
+        assert load({"AUTOVOICE_WYOMING_PORT": "10200"}).wyoming_host == "127.0.0.1"
+
+    def test_where_it_is_off_its_address_means_nothing(self):
+        assert load({"AUTOVOICE_WYOMING_HOST": "0.0.0.0"}).wyoming_port == 0
+
+
 class TestKeys:
     """From the environment and from a file, with or without names."""
 
@@ -298,6 +317,7 @@ class TestKubernetes:
     SERVICE = {
         "AUTOVOICE_PORT": "tcp://10.0.0.7:5000",
         "AUTOVOICE_SERVICE_HOST": "10.0.0.7",
+        "AUTOVOICE_WYOMING_PORT": "tcp://10.0.0.8:10200",  # of one named autovoice-wyoming
         "AUTOVOICE_SERVICE_PORT": "5000",
         "AUTOVOICE_PORT_5000_TCP": "tcp://10.0.0.7:5000",
         "AUTOVOICE_PORT_5000_TCP_ADDR": "10.0.0.7",
@@ -307,7 +327,9 @@ class TestKubernetes:
         assert load(self.SERVICE) == DEFAULTS
 
     def test_they_are_named_as_what_is_no_setting(self):
-        assert unknown(self.SERVICE) == sorted(set(self.SERVICE) - {"AUTOVOICE_PORT"})
+        assert unknown(self.SERVICE) == sorted(
+            set(self.SERVICE) - {"AUTOVOICE_PORT", "AUTOVOICE_WYOMING_PORT"}
+        )
 
     def test_a_slip_in_a_name_is_found(self):
         assert unknown({"AUTOVOICE_PROT": "1", "AUTOVOICE_HOST": "x", "PATH": "y"}) == [

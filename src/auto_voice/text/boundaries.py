@@ -74,8 +74,17 @@ _WORD = re.compile(r"[^\W\d_]{1,16}")
 _ROMAN = re.compile("[IVXLC]{1,7}")
 _ACRONYM = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")
 
-_LIST_ITEM = re.compile(r"[•‣◦▪]|(?:[-–—*·]|\d{1,3}[.)]|\(?[A-Za-z]\))\s")
-_LIST_ITEM_BEGUN = re.compile(r"[-–—*·]|\d{1,3}[.)]?|\(?[A-Za-z]?\)?")
+# Items of lists, and Markdown's headings, rules, code and rows of tables.
+_NEW_LINE = re.compile(
+    r"[•‣◦▪|]|(?:[-–—*+·]|\d{1,3}[.)]|\(?[A-Za-z]\)|#{1,6})\s|-{3}|={3}|\*{3}|_{3}|`{3}|~{3}"
+)
+_NEW_LINE_BEGUN = re.compile(
+    r"[–—+·]|-{1,2}|={1,2}|\*{1,2}|_{1,2}|`{1,2}|~{1,2}|#{1,6}|\d{1,3}[.)]?|\(?[A-Za-z]?\)?"
+)
+_LINE_ALONE = re.compile(r"#{1,6}\s|`{3}|~{3}|\|")
+"""A sentence that begins so ends with its line."""
+_AHEAD = 7
+"""Characters of a line that show how it begins."""
 
 _MORE_MARKS = {"el": ";\u037e", "hy": ":"}
 """Greek asks with a semicolon; Armenian is often typed with a colon for its full stop."""
@@ -87,7 +96,8 @@ def _end(pattern: "re.Pattern[str]", text: str, at: int) -> int:
 
 
 def line_break(text: str, at: int, final: bool) -> Verdict:
-    """Whether the white space at ``at`` ends a sentence: a blank line or a list item does."""
+    """Whether the white space at ``at`` ends a sentence: a blank line does, or what stands
+    on a line of its own, such as a list's item."""
     white_end = _end(_WHITE, text, at)
     lines = line_ends(text[at:white_end])
     if lines >= 2 or white_end - at > MAX_WHITE:
@@ -95,10 +105,10 @@ def line_break(text: str, at: int, final: bool) -> Verdict:
     if white_end == len(text):
         return (NO if final else MORE), white_end
     if lines:
-        ahead = text[white_end : white_end + 6]
-        if _LIST_ITEM.match(ahead):
+        ahead = text[white_end : white_end + _AHEAD]
+        if _NEW_LINE.match(ahead):
             return END, at
-        if not final and len(ahead) < 6 and _LIST_ITEM_BEGUN.fullmatch(ahead):
+        if not final and len(ahead) < _AHEAD and _NEW_LINE_BEGUN.fullmatch(ahead):
             return MORE, white_end
     return NO, white_end
 
@@ -130,6 +140,8 @@ class Boundaries:
             final: whether ``text`` is all there is; if so, the verdict is never MORE.
         """
         if text[at] in LINE_ENDS:
+            if _LINE_ALONE.match(text, start):
+                return END, at
             return line_break(text, at, final)
         marks_end = _end(self._marks, text, at)
         if marks_end == len(text):

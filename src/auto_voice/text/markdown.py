@@ -13,12 +13,12 @@ MARKS = r"*_`\[#>~|•‣◦▪=!-"
 """Each kind of markup has one of these, written as the inside of a regular expression's [ ]."""
 
 _ANY = re.compile(
-    r"[*_`|•‣◦▪]|\]\(|~~|!\[|\[\^|\A\s{0,8}[#>+=-]|[\n\r][ \t]{0,8}[#>+=-]|^\s{0,8}\[[ xX]\]",
+    r"[*_`|•‣◦▪]|\][(\[]|~~|!\[|\[\^|\A\s{0,8}[#>+=-]|[\n\r][ \t]{0,8}[#>+=-]|^\s{0,8}\[[ xX]\]",
     re.MULTILINE,
 )
 _LINE = re.compile(
     r"(?:(?<=[\n\r])|\A)[ \t]{0,8}(?:"
-    r"(?P<rule>(?:-[ ]?){3,}|(?:\*[ ]?){3,}|(?:_[ ]?){3,}|={3,})(?=[\n\r]|\Z)"
+    r"(?P<rule>(?:-[ ]?){3,}|(?:\*[ ]?){3,}|(?:_[ ]?){3,}|={3,})(?=\s|\Z)"
     r"|(?P<fence>`{3,}|~{3,})[ ]?[\w+#.-]{0,24}(?=[\n\r]|\Z)"
     r"|(?P<table>\|?(?:[ ]{0,40}:?-{2,80}:?[ ]{0,40}\|){1,40}"
     r"(?:[ ]{0,40}:?-{2,80}:?[ ]{0,40})?)(?=\s|\Z)"
@@ -40,7 +40,9 @@ _SPAN = re.compile(
     r"|(?P<pipe>[ ]{0,40}\|(?:[ ]{0,40}\|){0,40}[ ]{0,40})"
     r"|\\(?P<escaped>[*_`\[\]#~|])"
 )
+_QUOTED = re.compile(r"\s((?:>[ ]?){1,8})(?=\s|\w)")
 _CLOSING_HASHES = re.compile(r"[ \t]#{1,6}[ \t]*\Z")
+_WILDCARD = re.compile(r"\.\w")
 _RUNS = re.compile(r"\*{1,3}|_{1,3}|~~")
 
 
@@ -73,9 +75,11 @@ def _lines(text: str) -> Iterator[Edit]:
     for match in _LINE.finditer(text):
         start, end = match.span()
         heading = heading or match["heading"] is not None
-        said = " " if start and not text[start - 1].isspace() else ""
         if start < end:
-            yield Edit(start, end, said)
+            yield Edit(start, end, "")
+        if match["quote"] and not start:
+            # Where its lines have become one, their marks stand between words.
+            yield from (Edit(m.start(1), m.end(), "") for m in _QUOTED.finditer(text, end))
     hashes = _CLOSING_HASHES.search(text) if heading else None
     if hashes:
         yield Edit(hashes.start(), hashes.end(), "")
@@ -103,7 +107,7 @@ def _spans(text: str, lines: List[Edit]) -> Iterator[Edit]:
         elif match["note"] or match["tick"]:
             yield Edit(start, end, "")
         elif match["escaped"]:
-            yield Edit(start, start + 1, "")
+            yield Edit(start, end, match["escaped"])
         elif table:
             outer = not text[:start].strip() or not text[end:].strip()
             yield Edit(start, end, " " if outer else ", ")
@@ -151,7 +155,7 @@ def _runs(text: str, taken: List[Edit], code: "List[tuple[int, int]]") -> Iterat
         if before.isalnum() and after.isalnum():
             # snake_case, 2*3 and a*b are no emphasis; "un**believ**able" is.
             opens = closes = end - start > 1 and match.group()[0] != "_" and not before.isdecimal()
-        if before.isspace() and after.isspace():
+        if before.isspace() and (after.isspace() or _WILDCARD.match(text, end)):
             continue
         if opens or closes:
             yield _Run(start, end, match.group()[0], opens, closes)

@@ -15,7 +15,8 @@ from auto_voice.text.markdown import without_markdown
 _SPECIAL = re.compile(
     # Signs and digits; then full stops that do not end the sentence, and Roman numerals.
     rf"[0-9#$%&*+/<=>@\[\\\]^_`{{|}}~|£€¥￥₦-₿¢§©®™°º±²³µ·×÷¼-¾⅓-⅞‰•‣◦▪←-⇿∂-⋿℃℉№–{PICTURES}]"
-    rf"|\.(?=\s{0,8}[^\s\"'”’)\].])|[IVX]{{2}}|\b[VX]\b|\A\s{0,8}-|[\n\r][ \t]{0,8}-|\s-\s|{EMOTICON}"
+    rf"|\.(?=\s{{0,8}}[^\s\"'”’)\].])"
+    rf"|[IVX]{{2}}|\b[VX]\b|\A\s{{0,8}}-|[\n\r][ \t]{{0,8}}-|\s-\s|{EMOTICON}"
 )
 """What any rule below begins with. Most sentences have none of it and pass at once."""
 _AMERICAN = frozenset(("us", "ph", "pr"))
@@ -35,10 +36,19 @@ def normalise(said: Aligned, language: str) -> Aligned:
         return said
     said = without_markdown(said)
     said = without_emoji(said, language)
-    primary, *rest = re.split("[-_]", language.lower())
-    if primary != "en":
+    if not is_english(language):
         return said
-    return _in_english(said, american=bool(_AMERICAN.intersection(rest)))
+    return _in_english(said, is_american(language))
+
+
+def is_english(language: str) -> bool:
+    """Whether numbers and the like are read here in words of ``language``, a BCP 47 tag."""
+    return re.match("en(?![a-z])", language, re.IGNORECASE) is not None
+
+
+def is_american(language: str) -> bool:
+    """Whether its dates begin with the month, and "one hundred one" has no "and"."""
+    return not _AMERICAN.isdisjoint(re.split("[-_]", language.lower())[1:])
 
 
 def _in_english(said: Aligned, american: bool) -> Aligned:

@@ -5,10 +5,10 @@ docs/api-documentation.md tells what each message means.
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, ClassVar, Dict, List, Literal, Optional, Tuple, Union
 
 import msgspec
-from typing_extensions import Annotated, Literal
+from typing_extensions import Annotated
 
 from auto_voice.errors import AutoVoiceError, WrongOrder
 from auto_voice.monitoring.recent_errors import RecentErrors
@@ -19,6 +19,7 @@ from auto_voice.web.link import ERROR_COST, Link
 from auto_voice.web.live import LiveText
 from auto_voice.web.live_manner import Manner, manner_of
 from auto_voice.web.reply import encode_json
+from auto_voice.web.speech_schemas import MAX_LEXICONS, FormatName, LexiconName
 from auto_voice.web.turn import Stage
 
 log = logging.getLogger("auto_voice.websocket")
@@ -29,20 +30,28 @@ STREAM_PATH = "/v1/audio/speech/stream"
 class SessionConfig(msgspec.Struct, tag="session.config", tag_field="type"):
     """How what follows is to be spoken. What is left out is as in a new session."""
 
-    voice: Annotated[Optional[str], msgspec.Meta(description="A voice id, alias or tag.")] = None
+    voice: Annotated[
+        Optional[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]],
+        msgspec.Meta(description="A voice's id or alias, or a language tag."),
+    ] = None
     response_format: Annotated[
-        Literal["pcm", "wav", "mp3", "opus", "aac", "flac"],
+        FormatName,
         msgspec.Meta(description="Each utterance is one file; `pcm` has nothing but samples."),
     ] = "pcm"
-    sample_rate: Annotated[Optional[int], msgspec.Meta(description="Hertz.")] = None
+    sample_rate: Annotated[
+        Optional[Annotated[int, msgspec.Meta(ge=8000, le=48000)]],
+        msgspec.Meta(description="Hertz."),
+    ] = None
     timestamps: Annotated[
         Literal["none", "word"], msgspec.Meta(description="`word` also sends words' times.")
     ] = "none"
     speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0, description="Factor.")] = 1.0
     pitch: Annotated[float, msgspec.Meta(ge=0.5, le=2.0, description="Factor.")] = 1.0
     lexicon: Annotated[
-        Union[str, List[str], None],
-        msgspec.Meta(description="The name of a lexicon, or several."),
+        Optional[
+            Union[LexiconName, Annotated[List[LexiconName], msgspec.Meta(max_length=MAX_LEXICONS)]]
+        ],
+        msgspec.Meta(description="Names of lexicons; where two know a word, the first."),
     ] = None
     ssml: Annotated[
         bool, msgspec.Meta(description="`true`: what comes up to a flush is one SSML document.")
@@ -75,15 +84,6 @@ class SessionClose(msgspec.Struct, tag="session.close", tag_field="type"):
 
 
 Message = Union[SessionConfig, InputText, InputFlush, InputCancel, InputDone, SessionClose]
-MESSAGES: Tuple[Any, ...] = (
-    SessionConfig,
-    InputText,
-    InputFlush,
-    InputCancel,
-    InputDone,
-    SessionClose,
-)
-
 _decode = msgspec.json.Decoder(Message).decode
 _decode_type = msgspec.json.Decoder(Dict[str, msgspec.Raw]).decode
 

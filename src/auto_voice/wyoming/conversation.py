@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from wyoming.event import Event
 from wyoming.info import Describe
@@ -17,11 +17,9 @@ from auto_voice.synthesis.speech import outcome_of
 from auto_voice.wyoming import incoming
 from auto_voice.wyoming.offer import find, offer
 from auto_voice.wyoming.outgoing import Outgoing
+from auto_voice.wyoming.shared import Shared
 from auto_voice.wyoming.speaker import Speaker, gone
 from auto_voice.wyoming.utterance import Utterance
-
-if TYPE_CHECKING:
-    from auto_voice.wyoming.server import WyomingServer
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +32,13 @@ class Conversation:
     """Runs in the loop's thread."""
 
     def __init__(
-        self, server: WyomingServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, shared: Shared, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._server = server
-        self._service = server.service
+        self._shared = shared
+        self._service = shared.service
         self._reader = reader
         self._out = Outgoing(writer)
-        self._speaker = Speaker(server.service, server.threads, self._out)
+        self._speaker = Speaker(shared.service, shared.threads, self._out)
         self._waiting: "asyncio.Queue[Utterance]" = asyncio.Queue(MAX_WAITING)
         self._growing: Optional[Utterance] = None
         """The one whose text is being written."""
@@ -54,7 +52,7 @@ class Conversation:
         speaking = asyncio.ensure_future(self._speak_all())
         try:
             while True:
-                event = await incoming.read_event(self._reader, self._server.max_data_bytes)
+                event = await incoming.read_event(self._reader, self._shared.max_data_bytes)
                 if event is None:
                     break
                 self._heard = time.monotonic()
@@ -87,7 +85,7 @@ class Conversation:
 
     def tick(self, now: float) -> None:
         """Look whether the client is still there; called now and then."""
-        limits, blocked_since = self._server.limits, self._out.blocked_since
+        limits, blocked_since = self._shared.limits, self._out.blocked_since
         if blocked_since is not None:
             if now - blocked_since > limits.stall_s:
                 log.info("a Wyoming client took no audio", extra={"client": self._out.client})
@@ -143,7 +141,7 @@ class Conversation:
     async def _begin(self, event: Event, growing: bool) -> None:
         utterance = Utterance(growing, self._service.settings.max_input_chars)
         self._unfinished += 1
-        self._server.begun()
+        self._shared.begun()
         if growing:
             self._growing = utterance
         try:
@@ -153,7 +151,7 @@ class Conversation:
         await self._waiting.put(utterance)
 
     async def _ask_for_voice(self, event: Event, utterance: Utterance) -> None:
-        if self._server.draining:
+        if self._shared.draining:
             raise Draining("The server is stopping.", retry_after_s=5)
         asked = incoming.understood(event, incoming.Start if utterance.growing else incoming.Whole)
         if asked.text_format not in _FORMATS:
@@ -191,9 +189,9 @@ class Conversation:
                 await self._speaker.speak(utterance)
             finally:
                 self._unfinished -= 1
-                self._server.finished()
+                self._shared.finished()
             if not self._unfinished:
                 if self._speaker.is_gone:
                     return
-                if self._server.draining:
+                if self._shared.draining:
                     self._out.close()

@@ -8,33 +8,19 @@ import logging
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, Optional
-
-import msgspec
 
 from auto_voice.bootstrap import Service
 from auto_voice.errors import Overloaded, SettingsError
 from auto_voice.settings import is_loopback
 from auto_voice.wyoming.conversation import Conversation
 from auto_voice.wyoming.incoming import MAX_HEADER_BYTES
+from auto_voice.wyoming.shared import Limits, Shared
 
 log = logging.getLogger(__name__)
 
 _CLOSE_S = 2.0
 """How long what is cut off may take to end."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What clients may do."""
-
-    connections: int = 64
-    idle_s: float = 300.0
-    """Seconds without anything sent or received after which a connection is closed."""
-    stall_s: float = 30.0
-    """Seconds within which a client has to take something of its audio."""
-    tick_s: float = 0.5
-    """How often that is looked at."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -43,6 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         SettingsError: nobody can listen there.
     """
+    host = host.strip("[]")
     try:
         return socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
@@ -63,16 +50,11 @@ class WyomingServer:
         self, service: Service, sock: socket.socket, limits: Optional[Limits] = None
     ) -> None:
         """``sock``: from `listen`; it is closed in the end."""
-        self.service = service
-        self.limits = limits or Limits(connections=service.settings.wyoming_max_connections)
-        self.max_data_bytes = service.settings.body_limit_bytes
-        self.threads = ThreadPoolExecutor(self.limits.connections + 1, "wyoming")
+        limits = limits or Limits(connections=service.settings.wyoming_max_connections)
+        self._shared = Shared(service, limits)
         self._sock = sock
         self._loop = asyncio.new_event_loop()
         self._conversations: Dict[Conversation, "asyncio.Task[None]"] = {}
-        self._unfinished = 0
-        self._idle = threading.Condition()
-        self._draining = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wyoming", daemon=True)
 
@@ -81,11 +63,6 @@ class WyomingServer:
         """Where it listens."""
         port: int = self._sock.getsockname()[1]
         return port
-
-    @property
-    def draining(self) -> bool:
-        """Whether nothing new is begun."""
-        return self._draining or self.service.synthesizer.scheduler.draining
 
     def start(self) -> None:
         """Serve from now on."""
@@ -98,13 +75,12 @@ class WyomingServer:
 
     def drain(self) -> None:
         """Begin nothing new; what has begun goes on."""
-        self._draining = True
+        self._shared.drain()
         self._loop.call_soon_threadsafe(self._drain_all)
 
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until all that has begun is over; False if it is not."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._unfinished, timeout_s)
+        return self._shared.wait_until_idle(timeout_s)
 
     def close(self) -> None:
         """Cut off what is left."""
@@ -112,21 +88,9 @@ class WyomingServer:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_CLOSE_S)
         self._sock.close()
-        self.threads.shutdown(wait=False)
+        self._shared.threads.shutdown(wait=False)
 
     # --- in the loop's thread -------------------------------------------------------------------
-
-    def begun(self) -> None:
-        """An utterance has begun."""
-        with self._idle:
-            self._unfinished += 1
-
-    def finished(self) -> None:
-        """One is over."""
-        with self._idle:
-            self._unfinished -= 1
-            if not self._unfinished:
-                self._idle.notify_all()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -139,7 +103,7 @@ class WyomingServer:
         self._ready.set()
         while not self._stop.is_set():
             try:
-                await asyncio.wait_for(self._stop.wait(), self.limits.tick_s)
+                await asyncio.wait_for(self._stop.wait(), self._shared.limits.tick_s)
             except asyncio.TimeoutError:
                 pass
             for conversation in list(self._conversations):
@@ -155,9 +119,9 @@ class WyomingServer:
         with contextlib.suppress(OSError):  # it is gone already
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        conversation = Conversation(self, reader, writer)
-        if len(self._conversations) >= self.limits.connections:
-            limit = self.limits.connections
+        conversation = Conversation(self._shared, reader, writer)
+        if len(self._conversations) >= self._shared.limits.connections:
+            limit = self._shared.limits.connections
             await conversation.send_away(Overloaded(f"{limit} connections are open already."))
             return
         task = asyncio.current_task()

@@ -112,6 +112,8 @@ def _magnitude(text: str, end: int, money: bool) -> "Optional[re.Match[str]]":
             return None
         if text[end] == " " and len(match["short"]) == 1:
             return None
+        if match["short"] == "K" and not text[end - 2 : end].isdecimal():
+            return None  # 4K is a screen
     if match and money and match["short"] in ("b", "t", "B", "T") and text[end] == " ":
         return None
     return match

@@ -4,12 +4,13 @@ import re
 from typing import Optional
 
 from auto_voice.text.english.numbers import brief, cardinal, ordinal, plural, spelled
-from auto_voice.text.english.reading import Reading
+from auto_voice.text.english.reading import Reading, previous_word
 
 _IP = re.compile(
     r"(?P<ip>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:/(?P<mask>[0-9]{1,2}))?(?::(?P<port>[0-9]{1,5}))?"
     r"(?![\w]|\.[0-9])"
 )
+_BARE = re.compile(r"[0-9]{3,5}(?![\w]|[.,:/-][0-9])")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+){2,}(?![\w])")
 _GROUPS = re.compile(r"[0-9]+(?:-[0-9]+){2,}(?![\w])")
 _LOCAL = re.compile(r"[0-9]{3}-[0-9]{4}(?![\w-])")
@@ -40,8 +41,18 @@ def chain(text: str, at: int, american: bool) -> Optional[Reading]:
     match = _VERSION.match(text, at)
     if match:
         return Reading(version(match.group(), american), match.end())
+    match = _BARE.match(text, at)
+    if match and _is_code(match.group(), previous_word(text, at)):
+        return Reading(spelled(match.group()), match.end())
     match = _GROUPS.match(text, at) or _LOCAL.match(text, at) or _NATIONAL.match(text, at)
     return Reading(telephone(match.group()), match.end()) if match else None
+
+
+def _is_code(digits: str, before: str) -> bool:
+    """Whether ``digits`` are a number to dial or an American post code."""
+    if len(digits) == 3:
+        return before.lower() in ("call", "dial", "text", "dialled", "dialed")
+    return len(digits) == 5 and len(before) == 2 and before.isalpha() and before.isupper()
 
 
 def version(numbers: str, american: bool) -> str:

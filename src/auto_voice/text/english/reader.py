@@ -14,7 +14,7 @@ _PLACE = re.compile(
     r"(?P<word>[A-Za-z]+)|(?P<number>[0-9]|(?<![\w.])\.[0-9])|(?P<sign>[%s])"
     % re.escape(symbols.SIGNS)
 )
-_REST_OF_WORD = re.compile(r"\w*")
+_REST_OF_WORD = re.compile(r"[^\W²³]*")
 _REST_OF_NUMBER = re.compile(r"(?:[.,][0-9]|\w)*")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|ST|ND|RD|TH)(?![\w])")
 _RANGE = re.compile(r"[ \u00a0]?[–—][ \u00a0]?|-|[ ]-[ ](?=[0-9]+[ ]?%)")
@@ -126,7 +126,7 @@ def _number(text: str, at: int, american: bool) -> Optional[Reading]:
 
 def _plain(text: str, at: int, found: Amount, american: bool) -> Optional[Reading]:
     times_ = _TIMES.match(text, found.end)
-    if times_ and found.bare:
+    if times_ and (found.bare or found.fraction):
         return Reading(f"{found.said} times", times_.end())
     by = _BY.match(text, found.end)
     if by:
@@ -144,6 +144,8 @@ def _measured(text: str, at: int, found: Amount, american: bool) -> Optional[Rea
     reading = money.before_code(text, found, american)
     if reading:
         return reading
+    if text[at - 1 : at] == "-" and text[found.end : found.end + 1] == "s":
+        return None  # B-52s
     adjective = previous_word(text, at).lower() in ("a", "an")
     return units.measured(text, found, adjective)
 
@@ -159,6 +161,8 @@ def _range(text: str, at: int, found: Amount, american: bool) -> Optional[Readin
     last = _measured(text, dash.end(), until, american) or _plain(text, at, until, american)
     if not last:
         return None
+    if until.bare and until.whole == found.whole:
+        return Reading(f"{found.said} {last.said}", last.end)  # 50-50
     return Reading(f"{found.said} to {last.said}", last.end)
 
 
@@ -166,6 +170,7 @@ def _dimensions(text: str, at: int, found: Amount, american: bool) -> Optional[R
     """3 x 4 m, 1920x1080x32."""
     said = [found.said]
     by = _BY.match(text, found.end)
+    spread = text[found.end].isspace()
     while by:
         across = amount(text, by.end(), american)
         if not across:
@@ -173,5 +178,8 @@ def _dimensions(text: str, at: int, found: Amount, american: bool) -> Optional[R
         found = across
         said.append(found.said)
         by = _BY.match(text, found.end)
-    last = _measured(text, at, found, american) or Reading(found.said, found.end)
-    return Reading(" by ".join(said[:-1] + [last.said]), last.end)
+    last = _measured(text, at, found, american)
+    # 3 x 4 m is a size, 7 x 8 a sum.
+    between = " by " if last or not spread else " times "
+    last = last or Reading(found.said, found.end)
+    return Reading(between.join(said[:-1] + [last.said]), last.end)

@@ -162,8 +162,13 @@ def _glyph(text: str, at: int, american: bool) -> Optional[Reading]:
 
 
 def _power(text: str, at: int, american: bool) -> Optional[Reading]:
-    said = "squared" if text[at] == "²" else "cubed"
-    return Reading(spaced(text, at, at + 1, said), at + 1)
+    end = at + 1
+    if text[at] == "^":
+        end += 1
+        if text[at + 1 : end] not in ("2", "3") or text[end : end + 1].isalnum():
+            return None
+    said = "squared" if text[end - 1] in "²2" else "cubed"
+    return Reading(spaced(text, at, end, said), end)
 
 
 def _trademark(text: str, at: int, american: bool) -> Optional[Reading]:
@@ -185,6 +190,7 @@ _SPECIAL: Dict[str, Rule] = {
     "&": _ampersand,
     "#": _hash,
     "@": _at,
+    "^": _power,
     "²": _power,
     "³": _power,
     "™": _trademark,

@@ -51,8 +51,10 @@ def _time(text: str, match: "re.Match[str]") -> Reading:
         said += f" and {seconds} second{'' if seconds == 'one' else 's'}"
     if match["half"]:
         said += f" {match['ap'].lower()}m"
-        # The abbreviation's full stop may end the sentence, too.
-        if match["stop"] and not text[end:].strip("\"'”’)*_ "):
+        # "pm." ends a sentence; the last full stop of "p.m." may do so, too.
+        if match["stop"] and "." not in match["half"][:-1]:
+            end -= 1
+        elif match["stop"] and not text[end:].strip("\"'”’)*_ "):
             end -= 1
     if match["utc"]:
         said += " U T C"

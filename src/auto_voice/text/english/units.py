@@ -90,6 +90,8 @@ _OTHER = {
     "lb": "pound",
     "lbs": "pound",
     "oz": "ounce",
+    "tsp": "teaspoon",
+    "tbsp": "tablespoon",
     "gal": "gallon",
     "qt": "quart",
     "pt": "point",

@@ -1,7 +1,7 @@
 """Addresses of pages and mail, handles and hashtags: said so that a listener can follow."""
 
 import re
-from typing import Iterable, List, Optional
+from typing import Iterable, List
 
 from auto_voice.text.edits import Edit
 from auto_voice.text.english.numbers import brief
@@ -108,9 +108,3 @@ def _words(text: str, dash: str = "dash", underscore: str = "underscore") -> str
         word = names.get(part, part)
         parts.append(brief(word) if word.isdecimal() and word.isascii() else word)
     return " ".join(part for part in parts if part)
-
-
-def hashtag(text: str, at: int) -> Optional[int]:
-    """Index after the "#" at ``at`` if a word follows it."""
-    following = text[at + 1 : at + 2]
-    return at + 1 if following.isalpha() else None

@@ -121,6 +121,7 @@ _AFTER_SLASH = re.compile(r"/[a-z]{0,5}(?![\w/])")
 _PRONOUNS = frozenset("he she him her his hers they them their".split())
 _WEEKDAYS = {"Mon": "Monday", "Sat": "Saturday", "Sun": "Sunday"}
 _GOES_ON = re.compile(r"\.(?:[ ]?[–-]|,?[ ](?=[a-z0-9]))")
+_STREET = re.compile(r"[0-9][\w]{0,5} (?:[A-Z][a-z]{1,20} ){1,3}$")
 _NUMBERED = frozenset(
     "chapter part volume book act scene section article phase appendix figure table type class "
     "stage level title war bowl grade episode canto stanza psalm amendment schedule annex unit "
@@ -205,9 +206,8 @@ def _after_a_name(text: str, at: int, end: int) -> bool:
 
 
 def _before_a_name(text: str, at: int, end: int) -> bool:
-    """St. Paul, but: 5 Main St. and Main St. Louis."""
-    return next_word(text, end + 1)[:1].isupper() and not (
-        previous_word(text, at)[:1].isupper()
-        and text[:at].split()[-2:-1] != []
-        and text[:at].split()[-2][:1].isdecimal()
-    )
+    """St. Paul, but not 5 Main St. Springfield."""
+    if not next_word(text, end + 1)[:1].isupper():
+        return False
+    street = _STREET.search(text[max(0, at - 40) : at])
+    return street is None

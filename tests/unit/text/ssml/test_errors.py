@@ -113,9 +113,9 @@ def test_time_grows_with_the_length_only(part):
         source = part * times
         best = 1e9
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             items(source)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(16_000) < 0.02 + 24 * seconds(2000)
@@ -125,6 +125,6 @@ def test_time_grows_with_the_length_only(part):
     "source", ["<!--" * 20_000, "<?x" * 20_000, "\ufeff" + "<?xml " * 20_000, "<speak " * 20_000]
 )
 def test_what_never_closes_is_refused_soon(source):
-    start = time.perf_counter()
+    start = time.process_time()
     problem(source)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

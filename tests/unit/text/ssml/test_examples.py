@@ -258,7 +258,7 @@ def test_w3c_an_artist_in_other_languages():
         (
             '<speak>He said, <say-as interpret-as="expletive">darn</say-as> '
             '<phoneme alphabet="x-sampa" ph=\'pI"kA:n\'>pecan</phoneme>.</speak>',
-            "He said, darn pecan.",
+            "He said, bleep pecan.",
         ),
     ],
 )
