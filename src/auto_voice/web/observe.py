@@ -100,7 +100,7 @@ class Observed:
                 route=route,
                 request_id=counted.context.request_id,
             )
-        # Worth a line only where they fail: who asks every few seconds, and a page's two dozen files.
+        # Those who ask every few seconds, and a page's many files, are worth one only if they fail.
         quiet = route in _QUIET_ROUTES and status < 400
         level = logging.DEBUG if quiet else logging.INFO
         if log.isEnabledFor(level):
