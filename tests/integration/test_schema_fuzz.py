@@ -9,6 +9,7 @@ import pytest
 from tests.integration.serving import BIN, SPEECH
 
 LEXICONS = "^/v1/lexicons"
+LIVE = "/stream(-input)?$"
 EXAMPLES = 40
 """For each operation and phase. The same ones in each run, so that a failure comes again."""
 
@@ -52,7 +53,16 @@ def fuzz(server, folder, *options):
 def test_every_other_endpoint_answers_as_it_is_described(server, tmp_path):
     """Described statuses, types and shapes; what is wrong is refused, what is right accepted."""
     troubles = len(server.troubles())
-    fuzz(server, tmp_path, "--exclude-path", SPEECH, "--exclude-path-regex", LEXICONS)
+    fuzz(server, tmp_path, "--exclude-path", SPEECH, "--exclude-path-regex", f"{LEXICONS}|{LIVE}")
+    assert server.troubles()[troubles:] == []
+
+
+@pytest.mark.slow
+def test_websockets_answer_as_they_are_described(server, tmp_path):
+    """A plain request is told that they are WebSockets, whatever else is right or wrong with it."""
+    troubles = len(server.troubles())
+    checks = "positive_data_acceptance,negative_data_rejection"
+    fuzz(server, tmp_path, "--include-path-regex", LIVE, "--exclude-checks", checks)
     assert server.troubles()[troubles:] == []
 
 
