@@ -5,7 +5,7 @@ import pytest
 
 from tests.integration.browser import Browser
 from tests.integration.serving import until
-from tests.integration.studio import CONTROL, HEARD_S, TAP, Studio
+from tests.integration.studio import CONTROL, HEARD_S, RATE_HZ, TAP, Studio
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
@@ -43,6 +43,16 @@ def samples_of(answer):
     return numpy.frombuffer(answer.content, "<i2") / 32768
 
 
+def place_of(heard, made):
+    """The index in ``made`` at which ``heard`` begins, by the loudest of its last samples."""
+    some = heard[-20_000:-64]
+    loud = len(heard) - 20_000 + int(numpy.argmax(numpy.abs(some)))
+    assert abs(heard[loud]) > 0.05
+    places = numpy.lib.stride_tricks.sliding_window_view(made, 64)
+    (found,) = numpy.flatnonzero((places == heard[loud : loud + 64]).all(axis=1))[:1]
+    return int(found) - loud
+
+
 def test_the_loudspeaker_gets_every_sample_without_a_gap(studio, server):
     """What comes out, over many pieces, is what the server made: no sample more, none less."""
     studio.fill(TEXT)
@@ -50,12 +60,7 @@ def test_the_loudspeaker_gets_every_sample_without_a_gap(studio, server):
     studio.until(f"window.due && playedS() > {HEARD_S + 0.1}")
     heard = numpy.array(studio.evaluate("heard()"))
     made = samples_of(server.speak(TEXT, response_format="pcm"))
-    clue = heard[:2000]
-    assert numpy.abs(clue).max() > 0.05
-    places = numpy.lib.stride_tricks.sliding_window_view(made, 64)
-    loud = int(numpy.argmax(numpy.abs(clue[:1900])))
-    (found,) = numpy.flatnonzero((places == heard[loud : loud + 64]).all(axis=1))[:1]
-    begin = found - loud
+    begin = place_of(heard, made)
     assert numpy.array_equal(heard, made[begin : begin + len(heard)])
 
 
@@ -93,6 +98,9 @@ def test_the_word_that_lights_up_is_the_one_that_is_heard(studio, server):
     for time_ms, word, shown in lit:
         assert shown == word["word"]
         assert word["start_ms"] - 50 <= time_ms <= word["end_ms"] + 350
+    for time, at, _ in seen:
+        heard = [word for word in words if word["start_ms"] + 50 < 1000 * time < word["end_ms"]]
+        assert heard in ([], [units.get(at)])
     assert studio.evaluate("document.querySelector('#mirror mark').hidden"), "the end is dark"
 
 
@@ -137,7 +145,7 @@ def test_pause_and_go_on(studio):
     assert lit
 
 
-def test_one_can_go_to_any_place(studio):
+def test_one_can_go_to_any_place(studio, server):
     """With the mouse on the waveform, and with the keys of a slider."""
     studio.fill(TEXT)
     studio.click("#speak")
@@ -145,7 +153,12 @@ def test_one_can_go_to_any_place(studio):
     studio.click("#wave")  # its middle
     half = studio.evaluate("document.getElementById('wave').getAttribute('aria-valuemax') / 2")
     now = "Number(document.getElementById('wave').getAttribute('aria-valuenow'))"
-    studio.until(f"{now} >= {int(half)} && {now} <= {half} + 2")
+    assert int(half) - 1 <= studio.evaluate(now) <= half + 3, "it is there at once"
+    studio.until("playedS() > 1")
+    heard, second = studio.evaluate(f"[heard(), {now}]")
+    made = samples_of(server.speak(TEXT, response_format="pcm"))
+    end_s = (place_of(numpy.array(heard), made) + len(heard)) / RATE_HZ
+    assert second - 0.1 <= end_s < second + 1.3
     studio.press("Home")
     studio.until(f"{now} <= 1")
     studio.press("PageUp")
