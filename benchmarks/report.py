@@ -358,7 +358,7 @@ def _websocket(found: Results) -> str:
     memory = (
         f"A silent session takes {found['session_kb']:.0f} kB. While {soak['audio_s'] / 60:.0f} "
         f"minutes of speech were made in {soak['seconds']:.0f} s, in sessions that came and went, "
-        f"the server had {soak['early_mb']:.1f} MB at first and {soak['late_mb']:.1f} MB in the end."
+        f"the server had {soak['early_mb']:.1f} MB at first, {soak['late_mb']:.1f} MB in the end."
     )
     return f"### WebSocket\n\n{_table(('', 'p50 / p95'), rows)}\n\n{memory}"
 

@@ -171,6 +171,20 @@ def test_the_same_again_is_not_asked_for_again(studio):
     assert len(studio.sent()) == 2
 
 
+def test_a_change_is_heard_at_the_next_press(slow):
+    """While the old one still plays: the button speaks what is on screen, not what was."""
+    slow.fill(SLOW)
+    slow.click("#speak")
+    slow.shows("#speak", "Pause")
+    slow.click("#pitch")
+    slow.press("ArrowRight")
+    slow.shows("#speak", "Speak")
+    slow.click("#speak")
+    slow.shows("#speak", "Pause")
+    assert [body.get("pitch", 1) for body in slow.sent()] == [1, 1.05]
+    slow.press("Escape")
+
+
 def test_what_is_set_is_what_is_sent(studio):
     """Voice, variant, speed, pitch and how the text is to be read."""
     studio.until("document.getElementById('variant').options.length > 50")

@@ -47,6 +47,10 @@ class Hub:
         """In the order of their arrival; the loop's thread's own."""
         metrics.watch(lambda: float(len(self._links)))
 
+    def allow(self, places: int) -> None:
+        """So many WebSockets may be open from now on."""
+        self._places = places
+
     def reserve(self) -> None:
         """Take a place for a WebSocket; it is given back when it ends, or by `release`.
 

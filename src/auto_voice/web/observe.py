@@ -21,6 +21,7 @@ log = logging.getLogger("auto_voice.access")
 FACTS = "autovoice.facts"
 """The WSGI environment's key for what the log line shall say; ``route`` is for the metrics, too."""
 
+_QUIET_ROUTES = (*OPERATION_ROUTES, "/studio/<file>")
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -99,8 +100,8 @@ class Observed:
                 route=route,
                 request_id=counted.context.request_id,
             )
-        # Those who ask every few seconds are worth a line only where they fail.
-        quiet = route in OPERATION_ROUTES and status < 400
+        # Those who ask every few seconds, and a page's many files, are worth one only if they fail.
+        quiet = route in _QUIET_ROUTES and status < 400
         level = logging.DEBUG if quiet else logging.INFO
         if log.isEnabledFor(level):
             line = {

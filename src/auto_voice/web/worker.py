@@ -62,15 +62,24 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
         """Called by gunicorn in the worker process; serves until the end."""
         self.cfg = _Snapshot(self.cfg)
         threads = self.cfg.threads
-        others = _SPARE_FILES + self.app.settings.websocket_max_sessions
-        files = _allow_files(self.worker_connections + others)
-        self.worker_connections = max(threads, min(self.worker_connections, files - others))
+        websockets = self.app.settings.websocket_max_sessions
+        files = _allow_files(self.worker_connections + websockets + _SPARE_FILES) - _SPARE_FILES
+        # Where there are too few files, WebSockets get half of them at most.
+        self._websockets = min(websockets, max(0, files // 2, files - self.worker_connections))
+        most = files - self._websockets
+        self.worker_connections = max(threads, min(self.worker_connections, most))
         # Two in five may be in the lobby, and two in five be silent between requests (past that a
         # connection ends with its answer), so that one in five is left for being served.
         self.max_keepalived = places = self.worker_connections * 2 // 5
         self._body_limit = self.app.settings.body_limit_bytes
         self._lobby = Lobby(places, self._is_whole, self._resume, self._dismiss)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Called by gunicorn to make the application."""
+        super().load_wsgi()
+        if hasattr(self.app, "hub"):  # gunicorn survives an application that cannot be loaded
+            self.app.hub.allow(self._websockets)
 
     def accept(self, *args: Any) -> None:
         """Called by gunicorn where a listener has a new connection.

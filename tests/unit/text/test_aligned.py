@@ -8,7 +8,7 @@ from auto_voice.text.aligned import Aligned, Piece
 
 @st.composite
 def aligned(draw):
-    """A text, and something that is said for it: parts as they are, parts replaced, parts left out."""
+    """A text, and something that is said for it: parts as they are, others, none."""
     text, pieces = "", []
     for _ in range(draw(st.integers(0, 6))):
         written = draw(st.text(alphabet="abc ", min_size=1, max_size=8))

@@ -179,6 +179,8 @@ def test_one_line_tells_of_each_request(metrics, caplog):
         ("/metrics", "200 OK", logging.DEBUG),
         ("/v1/status", "200 OK", logging.DEBUG),
         ("/v1/status", "401 Unauthorized", logging.INFO),
+        ("/studio/<file>", "200 OK", logging.DEBUG),
+        ("/studio/<file>", "404 Not Found", logging.INFO),
         ("/v1/models", "200 OK", logging.INFO),
         ("/v1/models", "500 Internal Server Error", logging.INFO),
     ],

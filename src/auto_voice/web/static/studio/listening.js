@@ -35,6 +35,11 @@ export class Listening extends EventTarget {
     return this.#player.state;
   }
 
+  /** Whether what is there, or on its way, is what this request gives. */
+  has(body) {
+    return JSON.stringify(body) === this.#spoken;
+  }
+
   /** Seconds heard, and seconds that there are. */
   get progress() {
     return [this.#player.position, this.#player.recording?.duration || 0];
@@ -42,13 +47,12 @@ export class Listening extends EventTarget {
 
   /** Plays what this request gives; what is there already is not asked for again. */
   async speak(body) {
-    const wanted = JSON.stringify(body), {recording} = this.#player;
-    const again = wanted === this.#spoken && recording?.complete;
+    const again = this.has(body) && this.#player.recording?.complete;
     this.stop();
     if (again) return this.#player.seek(0);
     const mine = this.#running = new AbortController();
     this.#player.prepare(RATE_HZ);
-    this.#spoken = wanted;
+    this.#spoken = JSON.stringify(body);
     this.#words.begin(body.input);
     const began = performance.now();
     let made = null;

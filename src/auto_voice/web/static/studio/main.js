@@ -59,11 +59,13 @@ function body() {
 
 const bodyOfFile = () => ({...body(), response_format: $("format").value});
 
-const remember = settled(() => keep({
+const save = () => keep({
   text: text.value, voice: voices.voice, variant: voices.variant, speed: speed.value,
   pitch: pitch.value, ssml: $("ssml").checked, normalize: $("normalize").checked,
   lexicon: lexicons.name, format: $("format").value,
-}), 200);
+});
+const saveSoon = settled(save, 200);
+addEventListener("pagehide", save);
 
 const planSoon = settled(() => plan.show(body()), 400);
 
@@ -80,9 +82,10 @@ function changed() {
   put($("count"), over > 0 ? `${count(length)} of ${count(LIMIT)} characters: ${count(over)} too many`
     : `${count(length)} of ${count(LIMIT)} characters`);
   $("count").toggleAttribute("data-bad", over > 0);
+  showButton();
   if (tabs.shown === "panel-plan") planSoon();
   if (tabs.shown === "panel-code") showCode();
-  remember();
+  saveSoon();
 }
 
 for (const part of [voices, speed, pitch, lexicons]) part.addEventListener("change", changed);
@@ -94,16 +97,30 @@ tabs.addEventListener("show", ({id}) => {
 
 // --- listening -----------------------------------------------------------------------------------
 
+// Where something was changed meanwhile, it speaks that: whoever moves a slider wants to hear it.
 const BUTTON = {idle: "Speak", ended: "Speak", waiting: "Pause", playing: "Pause", paused: "Go on"};
-const TOLD = {waiting: "Asking for it…", paused: "Paused.", ended: "That was all."};
+const TOLD = {idle: "", waiting: "Waiting for the sound…", paused: "Paused.", ended: "That was all."};
+let firstMs = null; // until the first sound, where it was asked for
+
+function buttonState() {
+  const {state} = listening;
+  return listening.has(body()) ? state : "idle";
+}
+
+function showButton() {
+  const state = buttonState();
+  put($("speak-word"), BUTTON[state]);
+  $("speak").dataset.state = state;
+}
 
 function speak() {
   complain(null);
+  firstMs = null;
   listening.speak(body());
 }
 
 $("speak").addEventListener("click", () => {
-  const {state} = listening;
+  const state = buttonState();
   if (state === "paused") listening.resume();
   else if (state === "playing" || state === "waiting") listening.pause();
   else speak();
@@ -122,14 +139,16 @@ addEventListener("keydown", event => {
 });
 
 listening.addEventListener("state", ({state}) => {
-  put($("speak-word"), BUTTON[state]);
+  showButton();
   document.body.dataset.state = state;
   $("stop").disabled = state === "idle" || state === "ended";
-  if (state in TOLD) put($("told"), TOLD[state]);
-  else if (state === "idle") put($("told"), "");
+  const after = firstMs === null ? "" : ` The first sound came after ${Math.round(firstMs)} ms.`;
+  put($("told"), TOLD[state] ?? `Speaking.${after}`);
   if (state === "playing" || state === "ended") lookAtServer();
 });
-listening.addEventListener("first", ({ms}) => put($("told"), `Speaking. The first sound came after ${Math.round(ms)} ms.`));
+listening.addEventListener("first", ({ms}) => {
+  firstMs = ms;
+});
 listening.addEventListener("progress", () => {
   const [position, duration] = listening.progress;
   put($("at"), clock(position));

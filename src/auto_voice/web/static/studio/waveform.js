@@ -1,6 +1,6 @@
 // The outline of a recording, as it comes; what has been heard stands out. A slider to seek with.
 
-import {clock, spoken} from "./dom.js";
+import {spoken} from "./dom.js";
 import {OUTLINE_HZ} from "./recording.js";
 
 const BAR = 3, GAP = 2; // pixels
@@ -14,6 +14,7 @@ export class Waveform extends EventTarget {
   #recording = null;
   #expected = 0;
   #position = 0;
+  #drawn = {of: "", heights: []}; // the bars, as long as nothing has changed
 
   constructor(host) {
     super();
@@ -36,6 +37,7 @@ export class Waveform extends EventTarget {
   begin(recording, expected) {
     this.#recording = recording;
     this.#expected = expected;
+    this.#drawn.of = "";
     this.show(0);
   }
 
@@ -125,18 +127,19 @@ export class Waveform extends EventTarget {
   /** How loud each bar is, 0 to 1; undefined where nothing is known yet. */
   #bars(count) {
     if (!this.#recording?.outline.length) return [];
-    const {outline} = this.#recording;
+    const {outline, complete} = this.#recording;
+    const of = `${count} ${outline.length} ${complete}`;
+    if (of === this.#drawn.of) return this.#drawn.heights;
     const each = this.#span * OUTLINE_HZ / count; // values to a bar
     const known = Math.min(count, Math.ceil(outline.length / each));
     const loudest = outline.reduce((most, value) => Math.max(most, value), 0.05);
-    return Array.from({length: known}, (_, bar) => {
+    const heights = Array.from({length: known}, (_, bar) => {
       const from = Math.floor(bar * each), to = Math.max(from + 1, Math.floor((bar + 1) * each));
       let most = 0;
       for (let i = from; i < to && i < outline.length; i++) most = Math.max(most, outline[i]);
       return Math.sqrt(most / loudest); // to the ear, half of the samples' height is not half as loud
     });
+    this.#drawn = {of, heights};
+    return heights;
   }
 }
-
-/** "0:03", "0:12": where it is, and how long it is as far as that is known. */
-export const times = (position, duration) => [clock(position), clock(duration)];
