@@ -72,6 +72,11 @@ def talk(server, scenario):
     return asyncio.run(talking())
 
 
+async def waited(*condition):
+    """`until`, while others go on."""
+    await asyncio.get_running_loop().run_in_executor(None, until, *condition)
+
+
 def over_http(server, text=TEXT, voice="alloy", rate=22050):
     """The same text's audio over REST."""
     answer = server.speak(text, voice=voice, response_format="pcm", sample_rate=rate)
@@ -385,6 +390,23 @@ def test_a_client_that_leaves_frees_its_place(tones, streamed):
     assert tones.metric("autovoice_synthesis_audio_seconds_total") < 5  # of more than 40
 
 
+def test_a_client_that_leaves_the_queue_frees_its_place(tones):
+    """There is nothing to send to it yet that could fail."""
+    (engine,) = tones.engine_pids()
+
+    async def scenario(assistant):
+        await assistant.write_event(Synthesize("STOP").event())
+        await waited(lambda: is_stopped(engine), "it is being spoken")
+        async with Assistant(tones.wyoming_port) as other:
+            await other.write_event(Synthesize("Waits.").event())
+            await waited(lambda: tones.in_progress() == 2, "the other one waits")
+        await waited(lambda: tones.in_progress() == 1, "its place is free", 2.0)
+        kill(engine, signal.SIGCONT)
+        assert (await assistant.hear(AudioStop)).errors == []
+
+    talk(tones, scenario)
+
+
 def test_a_client_that_does_not_read_is_not_spoken_to_without_end(tones):
     """What it does not take is not made."""
     text = "word " * 800
@@ -413,8 +435,7 @@ def test_a_full_server_says_so(start):
 
     async def scenario(assistant):
         await assistant.write_event(Synthesize("STOP").event())
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, until, lambda: is_stopped(engine), "it is busy")
+        await waited(lambda: is_stopped(engine), "it is busy")
         async with Assistant(server.wyoming_port) as other:
             refused = await other.say("Hello.")
             kill(engine, signal.SIGCONT)
