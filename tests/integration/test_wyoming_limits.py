@@ -100,6 +100,7 @@ def test_no_more_clients_are_let_in_than_there_is_room_for(serve):
             for welcome in (assistant, second):
                 await welcome.write_event(Ping().event())
                 assert (await welcome.next()).type == "pong"
+            await third.write_event(Ping().event())  # which is not read
             refused = await third.next()
             assert (refused.type, refused.data["code"]) == ("error", "overloaded")
             assert await third.next() is None

@@ -61,7 +61,7 @@ class Conversation:
             facts = {"client": self._out.client, "error": error.code}
             log.info("a Wyoming client was not understood", extra=facts)
             self._speaker.is_gone = True
-            await self._last_words(error)
+            await self._out.send_last(error, self._reader)
         except OSError:
             pass  # the connection broke
         finally:
@@ -75,7 +75,7 @@ class Conversation:
 
     async def send_away(self, error: AutoVoiceError) -> None:
         """Instead of `run`."""
-        await self._last_words(error)
+        await self._out.send_last(error, self._reader)
         self._out.close()
 
     def leave(self) -> None:
@@ -101,12 +101,6 @@ class Conversation:
     @property
     def _waits_for_client(self) -> bool:
         return self._unfinished == 0 or (self._unfinished == 1 and self._growing is not None)
-
-    async def _last_words(self, error: AutoVoiceError) -> None:
-        try:
-            await self._out.send_error(error)
-        except OSError:
-            pass  # nobody is there to read them
 
     async def _handle(self, event: Event) -> None:
         """Do as an event says; those that nobody here knows are left alone, as is the custom."""

@@ -9,6 +9,9 @@ from wyoming.event import Event, async_write_event
 
 from auto_voice.errors import AutoVoiceError
 
+_GOODBYE_S = 0.5
+_SKIP_BYTES = 1 << 16
+
 
 class Outgoing:
     """A connection's way out. Used in the loop's thread."""
@@ -41,6 +44,19 @@ class Outgoing:
         """As `send`."""
         await self.send(Error(error.message, error.code).event())
 
+    async def send_last(self, error: AutoVoiceError, reader: asyncio.StreamReader) -> None:
+        """The last that the client hears; `close` comes next.
+
+        Who hangs up on a client that is still sending takes its own last words back, too: so what
+        comes is passed over for a moment.
+        """
+        try:
+            await self.send_error(error)
+            self._writer.write_eof()
+            await asyncio.wait_for(_pass_over(reader), _GOODBYE_S)
+        except (OSError, asyncio.TimeoutError):
+            pass  # nobody is there to hear it, or somebody does not listen
+
     def close(self) -> None:
         """Hang up once everything has been sent."""
         self._writer.close()
@@ -48,3 +64,8 @@ class Outgoing:
     def abort(self) -> None:
         """Hang up now."""
         self._writer.transport.abort()
+
+
+async def _pass_over(reader: asyncio.StreamReader) -> None:
+    while await reader.read(_SKIP_BYTES):
+        pass

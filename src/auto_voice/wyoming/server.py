@@ -120,15 +120,18 @@ class WyomingServer:
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conversation = Conversation(self._shared, reader, writer)
-        if len(self._conversations) >= self._shared.limits.connections:
-            limit = self._shared.limits.connections
-            await conversation.send_away(Overloaded(f"{limit} connections are open already."))
+        limit, present = self._shared.limits.connections, len(self._conversations)
+        if present >= 2 * limit:
+            conversation.leave()  # too many even of those who are being told so
             return
         task = asyncio.current_task()
         assert task is not None  # nosec B101: this is a coroutine
         self._conversations[conversation] = task
         try:
-            await conversation.run()
+            if present >= limit:
+                await conversation.send_away(Overloaded(f"{limit} connections are open already."))
+            else:
+                await conversation.run()
         finally:
             del self._conversations[conversation]
 
