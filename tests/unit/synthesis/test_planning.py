@@ -50,6 +50,24 @@ def said(lines):
 @pytest.mark.parametrize(
     "written, expected",
     [
+        ("**nginx** serves", "engine x serves"),
+        ("See [nginx](https://nginx.org) here", "See engine x here"),
+        ("`nginx` and _Anna_", "engine x and Anna"),
+        ("| nginx | 5 |", " engine x, five "),
+        ("by ski_lift now", "by chair lift now"),
+    ],
+)
+def test_a_lexicons_words_are_found_in_marked_up_ones(planned, written, expected):
+    assert said(planned(written)) == expected
+
+
+def test_without_normalisation_a_lexicon_alone_changes_what_is_said(planned):
+    assert said(planned("**nginx** 5", normalize=False)) == "**engine x** 5"
+
+
+@pytest.mark.parametrize(
+    "written, expected",
+    [
         ("C++17", "see plus plus seventeen"),
         ("nginx👍", "engine x thumbs up"),
         ("nginx@2", "engine x at two"),
