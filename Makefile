@@ -25,7 +25,7 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
-	format bench dashboards observe clean
+	format bench dashboards observe native clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -105,8 +105,15 @@ observe: $(DEV) ## start a server under a little load, and Prometheus to watch i
 bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
 	$(PY) benchmarks/run.py $(ARGS)
 
+# -DCMAKE_CUDA_ARCHITECTURES=90 in ARGS builds for one kind of GPU, -DAUTOVOICE_CUDA=OFF for none.
+native: ## compile what training computes: C++, and CUDA where nvcc is (ARGS goes to cmake)
+	cmake -S native -B build/native -DCMAKE_INSTALL_LIBDIR=lib $(ARGS)
+	cmake --build build/native --parallel
+	cmake --install build/native --component library --prefix src/auto_voice/kernels
+
 clean: ## remove .venv and all that tests and tools leave behind
 	rm -rf $(VENV) .nox .coverage .coverage.* htmlcov build dist src/*.egg-info \
+		src/auto_voice/kernels/lib \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -16,6 +16,7 @@ from auto_voice.audio.encoders import available
 from auto_voice.bootstrap import build, tracing_module
 from auto_voice.engines import ENGINES
 from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
+from auto_voice.kernels import native
 from auto_voice.monitoring.nvml import Gpu, Reader, Sample
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
@@ -63,6 +64,7 @@ def examined(settings: Settings) -> Iterator[Finding]:
     for name, fault in available().items():
         yield Finding(FAIL if fault else OK, f"encoder {name}", fault or "works")
     yield from _gpus(settings)
+    yield _native()
     yield _redis(settings)
     yield _collector(settings)
     yield _disk(settings)
@@ -122,6 +124,19 @@ def _gpu(gpu: Gpu, driver: str) -> str:
     if gpu.temperature_celsius is not None:
         told.append(f"{gpu.temperature_celsius} °C")
     return ", ".join([*told, f"driver {driver}"])
+
+
+def _native() -> Finding:
+    subject = "native code"
+    try:
+        library = native.library()
+    except MissingDependency as error:
+        return Finding(FAIL, subject, error.message)
+    if library is None:
+        return Finding(NOTE, subject, "not built (make native); numpy does its work, slower")
+    devices = library.cuda_devices()
+    cuda = "without CUDA" if devices is None else f"with CUDA, {devices} devices"
+    return Finding(OK, subject, f"{library.path}, {cuda}")
 
 
 def _redis(settings: Settings) -> Finding:

@@ -206,6 +206,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deployment_slot: Annotated[
         str, _text("Which slot of a deployment this is, for the metrics.", min_length=1)
     ] = "default"
+    native_lib: Annotated[
+        str,
+        _text(
+            "File of libautovoice, which training computes with; empty: where `make native` puts "
+            "it, and numpy where there is none."
+        ),
+    ] = ""
     gpu_metrics: Annotated[
         GpuMetrics,
         _text(

@@ -74,6 +74,7 @@ def test_every_field_with_a_range_was_tried():
         "log_config",
         "log_dir",
         "metrics_token",
+        "native_lib",
         "redis_url",
         "ssml_audio_dir",
         "websocket_origins",

@@ -1,0 +1,1 @@
+"""Native code: what training computes in C++ and CUDA (`native/`), and in numpy without them."""
