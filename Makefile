@@ -25,7 +25,7 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
-	format bench dashboards observe lock image clean
+	format bench dashboards observe lock image up down logs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -121,6 +121,19 @@ image: ## build the image autovoice:cpu, or with VARIANT=cuda autovoice:cuda
 		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/auto_voice/__init__.py)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 		--build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
+
+# PROFILE=monitoring adds Prometheus and Grafana; .env says the rest: docs/deployment-guide.md.
+COMPOSE = docker compose $(foreach name,$(PROFILE),--profile $(name))
+
+up: ## start the stack of docker-compose.yml, PROFILE=monitoring more of it, and wait for it
+	$(COMPOSE) up --detach --build --wait $(ARGS)
+	@$(COMPOSE) ps
+
+down: ## stop the stack; what is in its volumes stays
+	docker compose --profile '*' down $(ARGS)
+
+logs: ## follow what the stack says
+	docker compose --profile '*' logs --follow --tail 100 $(ARGS)
 
 bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
 	$(PY) benchmarks/run.py $(ARGS)
