@@ -15,7 +15,6 @@ from auto_voice.bootstrap import build
 from auto_voice.errors import AutoVoiceError, InvalidRequest
 from auto_voice.synthesis import captions as captions_files
 from auto_voice.synthesis.speech import Speech, SpeechRequest
-from auto_voice.synthesis.timing import TimedMark, TimedWord
 
 PLAYERS = (
     ("pw-play", "-"),
@@ -75,7 +74,7 @@ def run(
                     sink.write(piece)
                 sink.finish(speech)
             if captions is not None:
-                _write_captions(Path(captions), speech.new_words(), speech.new_marks(), text)
+                _write_captions(Path(captions), speech, text, ssml)
         finally:
             speech.close()
         if not quiet and output not in (None, "-"):
@@ -84,12 +83,13 @@ def run(
         service.close()
 
 
-def _write_captions(path: Path, words: List[TimedWord], marks: List[TimedMark], text: str) -> None:
+def _write_captions(path: Path, speech: Speech, text: str, ssml: bool) -> None:
+    words, marks = speech.new_words(), speech.new_marks()
     if path.suffix == ".json":
         timed = {"words": msgspec.to_builtins(words), "marks": msgspec.to_builtins(marks)}
         content = json.dumps(timed, indent=1, ensure_ascii=False) + "\n"
     else:
-        content = captions_files.render(path.suffix[1:], words, text)
+        content = captions_files.render(path.suffix[1:], words, text, ssml)
     try:
         path.write_text(content, encoding="utf-8", errors="replace")
     except OSError as error:

@@ -45,7 +45,7 @@ class Service:
         self.received = {}
 
     def speak(self, text):
-        request = SpeechRequest(text, "en-us", format="pcm", sample_rate=16000)
+        request = SpeechRequest(text, "en-us", format="pcm", sample_rate=16000, normalize=False)
         return self.service.synthesizer.speak(request, is_gone=self.over.is_set)
 
     def say(self, text):

@@ -127,6 +127,11 @@ class TestCaptions:
         assert answer.headers["Content-Type"] == "text/vtt; charset=utf-8"
         assert answer.text.startswith("WEBVTT\n\n00:00:00.0")
 
+    def test_ssml_is_shown_without_its_markup(self, server):
+        ssml = "<speak><s>AT&amp;T is <emphasis>here</emphasis>!</s><s>Good.</s></speak>"
+        shown = self.ask(server, input=ssml, ssml=True).text.split("\n")[3::3]
+        assert shown == ["AT&amp;T is here!", "Good."]  # WebVTT escapes an ampersand, too
+
     def test_they_end_with_the_audio(self, server):
         timed = server.speak(TEXT, timestamps="word").json()
         last = [line for line in self.ask(server).text.split("\n") if " --> " in line][-1]

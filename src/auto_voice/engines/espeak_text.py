@@ -62,8 +62,10 @@ class LibraryText:
         if not part.phonemes:
             low = min(part.own_start + start - part.start, part.own_end)
             return low, min(low + length, part.own_end)
-        # The mnemonics begin after a space and two brackets.
-        return (part.own_start, part.own_end) if start <= part.start + 3 else None
+        # The mnemonics begin after a space and two brackets, and their first word after its
+        # stress, which the library takes for a mark before it.
+        is_first = " " not in self.text[part.start + 3 : start]
+        return (part.own_start, part.own_end) if is_first else None
 
     def _plain(self, text: str, start: int, end: int) -> None:
         plain = text[start:end].replace("[[", "[ ").replace("]]", "] ")

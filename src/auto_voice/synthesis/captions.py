@@ -2,7 +2,9 @@
 
 import re
 import textwrap
-from typing import Iterable, Iterator, List, NamedTuple
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
+from typing import Iterable, Iterator, List, NamedTuple, Tuple
 
 from auto_voice.synthesis.timing import TimedWord
 
@@ -16,10 +18,10 @@ PAUSE_MS = 600
 FORMATS = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 """Names and content types."""
 
-_BEFORE = re.compile(r"[\"'“‘«„(\[¿¡]*\Z")
+_BEFORE = re.compile(r"[\"'“‘’«„(\[¿¡]*\Z")
 _AFTER = re.compile(r"[\"'”’»)\].,;:!?…。！？、，；：]*")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]]*\Z")
-_TAG = re.compile(r"<[^>]*>")
+_BETWEEN = re.compile(r"\s*[-–—/&+=@]+\s*")
 
 
 class Cue(NamedTuple):
@@ -75,10 +77,36 @@ def as_vtt(captions: Iterable[Cue]) -> str:
     )
 
 
-def render(format_name: str, words: Iterable[TimedWord], text: str) -> str:
-    """A file of captions, in one of `FORMATS`."""
+def render(format_name: str, words: Iterable[TimedWord], text: str, ssml: bool = False) -> str:
+    """A file of captions, in one of `FORMATS`; ``ssml``: whether the text is marked up."""
+    if ssml:
+        words, text = _without_markup(words, text)
     captions = cues(words, text)
     return as_srt(captions) if format_name == "srt" else as_vtt(captions)
+
+
+def _without_markup(words: Iterable[TimedWord], source: str) -> Tuple[List[TimedWord], str]:
+    """The words of a document, and its text, with their places in that text."""
+    # Only here: an XML parser takes 50 ms to load, and most servers never see SSML.
+    from auto_voice.text.ssml import shown
+
+    document = shown(source)
+    pieces = document.pieces
+    starts, ends = [piece.start for piece in pieces], [piece.end for piece in pieces]
+    places = [0, *accumulate(len(piece.text) for piece in pieces)]
+    placed: List[TimedWord] = []
+    for word in words:
+        first, after = bisect_right(ends, word.char_start), bisect_left(starts, word.char_end)
+        if first >= after:
+            continue  # an alias for nothing
+        low, high = places[first], places[after]
+        if pieces[first].verbatim:
+            low += max(0, word.char_start - pieces[first].start)
+        if pieces[after - 1].verbatim:
+            high -= max(0, pieces[after - 1].end - word.char_end)
+        text = document.text[low:high]
+        placed.append(TimedWord(text, word.start_ms, word.end_ms, low, high))
+    return placed, document.text
 
 
 def _cue(words: List[TimedWord], shown: str) -> Cue:
@@ -104,12 +132,14 @@ def _with_punctuation(word: TimedWord, text: str) -> str:
         + text[word.char_start : word.char_end]
         + (after.group() if after else "")
     )
-    return " ".join(_TAG.sub("", written).split())
+    return " ".join(written.split())
 
 
 def _joint(one: TimedWord, other: TimedWord, text: str) -> str:
     """What stands between two words: usually a space, in Chinese nothing."""
     between = text[one.char_end : other.char_start]
+    if _BETWEEN.fullmatch(between):
+        return re.sub(r"\s+", " ", between)
     return " " if any(char.isspace() or char in "<-–—/" for char in between) else ""
 
 

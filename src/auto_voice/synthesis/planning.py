@@ -8,7 +8,7 @@ from auto_voice.engines.engine import Voice
 from auto_voice.errors import EmptyInput, InvalidSSML, VoiceNotFound
 from auto_voice.synthesis.speech import SpeechRequest
 from auto_voice.text.lexicon_store import LexiconStore
-from auto_voice.text.normalise import normalise
+from auto_voice.text.normalise import normalise, unmarked, worded
 from auto_voice.text.plan import Rule, Step, plan_items, plan_text
 from auto_voice.text.script import Boundary, Break, Clip, Item, Mark, Style, Words
 from auto_voice.voices.catalogue import Catalogue
@@ -74,7 +74,7 @@ class Planner:
         lexicons = [self._lexicons.get(name) for name in request.lexicons]
         rules: Tuple[Rule, ...] = tuple(lexicon.apply for lexicon in lexicons)
         if request.normalize:
-            rules += (normalise,)
+            rules = (unmarked, *rules, worded) if rules else (normalise,)
         digests = tuple(lexicon.digest for lexicon in lexicons)
         if not request.ssml:
             return Plan(voice, {}, lambda: plan_text(request.text, language, rules), digests)

@@ -118,6 +118,8 @@ class WordClock:
         """Start in seconds of the line's audio, and the span in what is said."""
         self._seen = 0
         self._after_pause = True
+        self._kept: List[TimedWord] = []
+        """The last word, if the next one is for some of its characters."""
 
     def heard(self, pcm: bytes) -> None:
         """Samples of the line, as its engine spoke them."""
@@ -138,15 +140,28 @@ class WordClock:
                 self._spans[-1] = (start_s, start, max(end, word.char_end))
             else:
                 self._spans.append((word.start_s, word.char_start, word.char_end))
-        ready: List[TimedWord] = []
+        ready, self._kept = self._kept, []
         while len(self._spans) > (0 if final else 1):
             until_s = self._spans[1][0] if len(self._spans) > 1 else None
             if not final and until_s is not None and until_s * self._rate > len(self._pcm) // 2:
                 break  # whether it ends in silence is not known yet
             start_s, start, end = self._spans.pop(0)
             limit = self._spans[0][1] if self._spans else len(self._line.said.text)
-            ready += self._parts(*self._sound(start_s, until_s), start, end, limit)
+            for part in self._parts(*self._sound(start_s, until_s), start, end, limit):
+                if ready and _overlap(_span(ready[-1]), _span(part)):
+                    part = self._as_one(ready.pop(), part)
+                ready.append(part)
+        if ready and self._spans:
+            following = self._line.said.written(*self._spans[0][1:])
+            if _overlap(_span(ready[-1]), following):
+                self._kept = [ready.pop()]
         return ready
+
+    def _as_one(self, one: TimedWord, other: TimedWord) -> TimedWord:
+        """Two that stand for some of the same characters: "the twenty-fourth" for "24th"."""
+        start = min(one.char_start, other.char_start)
+        end = max(one.char_end, other.char_end)
+        return TimedWord(self._text[start:end], one.start_ms, other.end_ms, start, end)
 
     def _goes_on(self, last: Tuple[float, int, int], word: Word) -> bool:
         """Whether an engine says several words for one that the client wrote, such as "$5"."""
@@ -181,13 +196,11 @@ class WordClock:
         for low, high in spans:
             until_s = at_s + (end_s - start_s) * (high - low) / letters
             char_start, char_end = _without_space(self._text, *said.written(low, high))
-            start_ms, end_ms = self._ms(at_s), self._ms(until_s)
-            at_s = until_s
-            if parts and (char_start, char_end) == (parts[-1].char_start, parts[-1].char_end):
-                start_ms = parts.pop().start_ms
             if char_start < char_end:
                 word = self._text[char_start:char_end]
-                parts.append(TimedWord(word, start_ms, end_ms, char_start, char_end))
+                times_ms = self._ms(at_s), self._ms(until_s)
+                parts.append(TimedWord(word, *times_ms, char_start, char_end))
+            at_s = until_s
         return parts
 
     def _ms(self, seconds: float) -> int:
@@ -219,6 +232,14 @@ class WordClock:
         if not self._after_pause:
             end = len(samples)
         return (low + begin) / self._rate, (low + end) / self._rate
+
+
+def _span(word: TimedWord) -> Tuple[int, int]:
+    return word.char_start, word.char_end
+
+
+def _overlap(one: Tuple[int, int], other: Tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _is_quiet(samples: "array.array[int]") -> bool:

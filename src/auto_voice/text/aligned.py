@@ -1,6 +1,6 @@
 """What is said, beside what was written: text whose every part knows where it comes from."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Iterable, NamedTuple, Optional, Tuple
 
 
@@ -77,7 +77,9 @@ class Aligned:
         A piece that is not verbatim and lies across a border keeps the whole span on both sides.
         """
         parts = []
-        for piece, at in zip(self.pieces, self._starts):
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        for number in range(first, bisect_left(self._starts, end, 0, len(self.pieces))):
+            piece, at = self.pieces[number], self._starts[number]
             low, high = max(start - at, 0), min(end - at, len(piece.text))
             if low < high:
                 whole = high - low == len(piece.text)

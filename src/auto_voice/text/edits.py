@@ -34,7 +34,11 @@ def open_runs(said: Aligned) -> Iterator[Tuple[int, str]]:
 
 
 def edited(said: Aligned, edits: Iterable[Edit]) -> Aligned:
-    """``said`` with ``edits``, which are in order and do not overlap. What they say is settled."""
+    """``said`` with ``edits``, which are in order and do not overlap. What they say is settled.
+
+    An edit's words do not run into those that were settled before, as "ten" would into what
+    stands for the unit in "10kg".
+    """
     pieces: List[Piece] = []
     waiting = list(reversed(said.pieces))
     at = 0
@@ -54,7 +58,12 @@ def edited(said: Aligned, edits: Iterable[Edit]) -> Aligned:
         pieces += take(edit.start)
         stood = list(take(edit.end))
         if edit.text and stood:
-            pieces.append(Piece(edit.text, stood[0].start, stood[-1].end, settled=True))
+            text = edit.text
+            if pieces and pieces[-1].settled and touch(pieces[-1].text, text):
+                text = f" {text}"
+            if waiting and waiting[-1].settled and touch(text, waiting[-1].text):
+                text += " "
+            pieces.append(Piece(text, stood[0].start, stood[-1].end, settled=True))
     pieces += reversed(waiting)
     return Aligned(pieces)
 
@@ -66,3 +75,8 @@ def spaced(text: str, start: int, end: int, said: str) -> str:
     if end < len(text) and not (text[end].isspace() or text[end] in _CLOSES):
         said += " "
     return said
+
+
+def touch(one: str, other: str) -> bool:
+    """Whether the end of one text and the beginning of another would be read as one word."""
+    return one[-1:].isalnum() and other[:1].isalnum()

@@ -7,6 +7,7 @@ be slow, and the time does not depend on how many entries there are.
 
 import hashlib
 import sys
+import unicodedata
 from itertools import accumulate, groupby
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -14,6 +15,7 @@ import msgspec
 
 from auto_voice.errors import InvalidLexicon
 from auto_voice.text.aligned import Aligned, Piece
+from auto_voice.text.edits import touch
 from auto_voice.text.ipa import possessive
 from auto_voice.text.lexicon_entry import Entry, checked, checked_language, plain
 from auto_voice.text.words import folded, is_border, tokens
@@ -121,6 +123,7 @@ class Lexicon:
         borders = [0, *accumulate(map(len, found))]
         # The neighbours tell whether a word at an end of the part is whole.
         around = before + text + after
+        said_before = (0, before)  # up to which index in the text, and what was said there last
         index = 0
         while index < len(words):
             first = index
@@ -146,6 +149,13 @@ class Lexicon:
                 index += 2
                 end = borders[index]
                 said, ipa = said + "'s", possessive(ipa)
+            # A sign needs no space beside it ("C++17"), but what is said for it does.
+            neighbour = said_before[1] if said_before[0] == start else text[start - 1]
+            if _is_sign(text[start]) and touch(neighbour, said):
+                said = f" {said}"
+            if _is_sign(text[end - 1]) and touch(said, around[end + len(before) :][:1]):
+                said += " "
+            said_before = end, said
             yield start, end, Piece(said, *part.written(start, end), settled=True, ipa=ipa)
 
     def _fitting(self, entries: List[Entry], written: str, language: str) -> Optional[Entry]:
@@ -170,6 +180,10 @@ def _walk(tree: _Node, words: List[str], index: int) -> Iterator[Tuple[int, _Pla
         index += 1
         yield index, place
         tree = place.next
+
+
+def _is_sign(character: str) -> bool:
+    return unicodedata.category(character)[0] in "SP"
 
 
 def _speaks(language: str, wanted: str) -> bool:

@@ -32,13 +32,23 @@ def normalise(said: Aligned, language: str) -> Aligned:
     Returns:
         Pieces in the same order; what was changed is settled and has the span it stands for.
     """
+    return worded(unmarked(said, language), language)
+
+
+def unmarked(said: Aligned, language: str) -> Aligned:
+    """The first half of `normalise`: what only marks words up is gone, and the words are there.
+
+    A lexicon comes after it: settled words would keep the two ends of a mark apart.
+    """
+    return without_markdown(said) if _SPECIAL.search(said.text) else said
+
+
+def worded(said: Aligned, language: str) -> Aligned:
+    """The second half: signs, numbers and the like in words."""
     if not _SPECIAL.search(said.text):
         return said
-    said = without_markdown(said)
     said = without_emoji(said, language)
-    if not is_english(language):
-        return said
-    return _in_english(said, is_american(language))
+    return _in_english(said, is_american(language)) if is_english(language) else said
 
 
 def is_english(language: str) -> bool:

@@ -1,7 +1,10 @@
 """How a text is going to be said: sentence by sentence, in the order of speech."""
 
 import re
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from bisect import bisect_left, bisect_right
+from collections import deque
+from itertools import takewhile
+from typing import Callable, Deque, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 from auto_voice.text.aligned import Aligned, Piece
 from auto_voice.text.characters import LAYOUT, SPEAKABLE, UNSPEAKABLE
@@ -66,9 +69,10 @@ class _Passage:
         self._language = language
         self._rules = rules
         self._pieces: List[Piece] = []
-        self._styles: List[Tuple[int, Style]] = []
-        """Index of the first character that is said in a style."""
-        self._between: List[Tuple[int, Step]] = []
+        self._styles: List[Style] = []
+        self._styled: List[int] = []
+        """For each style, the index of the first character that is said in it."""
+        self._between: Deque[Tuple[int, Step]] = deque()
         """Index in what is said, and what comes before the character there."""
         self._length = 0
 
@@ -76,8 +80,9 @@ class _Passage:
         if not isinstance(item, Words):
             self._between.append((self._length, item))
             return
-        if not self._styles or self._styles[-1][1] != item.style:
-            self._styles.append((self._length, item.style))
+        if not self._styles or self._styles[-1] != item.style:
+            self._styles.append(item.style)
+            self._styled.append(self._length)
         self._pieces.extend(item.pieces)
         self._length += sum(len(piece.text) for piece in item.pieces)
 
@@ -88,8 +93,9 @@ class _Passage:
         shown = "".join(
             _MARKS.sub("x", piece.text) if piece.settled else piece.text for piece in text.pieces
         )
+        length = len(shown.rstrip())
         for sentence in segments(shown, self._language, MAX_SENTENCE_CHARS):
-            is_last = not shown[sentence.end :].strip()
+            is_last = sentence.end >= length
             ends_paragraph = paragraph if is_last else sentence.paragraph_end
             yield from self._sentence(text, sentence.start, sentence.end, ends_paragraph)
         yield from self._until(self._length + 1)
@@ -103,7 +109,7 @@ class _Passage:
                 continue
             first = SPEAKABLE.search(text.text, low, high)
             decides = first.start() if first else low
-            style = [style for at, style in self._styles if at <= decides][-1]
+            style = self._styles[bisect_right(self._styled, decides) - 1]
             written = said.written(0, len(said.text))
             for rule in self._rules:
                 said = rule(said, style.language or self._language)
@@ -115,11 +121,12 @@ class _Passage:
 
         A question mark after an emphasised word still makes it a question.
         """
-        fixed = {at for at, _ in self._between}
-        inner = sorted({at for at, _ in self._styles if start < at < end} | fixed)
+        coming = takewhile(lambda at: at < end, (at for at, _ in self._between))
+        fixed = {at for at in coming if at >= start}
+        styled = self._styled[bisect_right(self._styled, start) : bisect_left(self._styled, end)]
         parts: List[Tuple[int, int]] = []
         low = start
-        for high in [*(at for at in inner if start < at < end), end]:
+        for high in [*sorted({*styled, *fixed} - {start}), end]:
             if parts and low not in fixed and not SPEAKABLE.search(text, low, high):
                 low = parts.pop()[0]
             elif high != end and high not in fixed and not SPEAKABLE.search(text, low, high):
@@ -131,7 +138,7 @@ class _Passage:
     def _until(self, index: int) -> Iterator[Step]:
         """What comes between words before ``index`` and has not come yet."""
         while self._between and self._between[0][0] < index:
-            yield self._between.pop(0)[1]
+            yield self._between.popleft()[1]
 
 
 def _speakable(piece: Piece) -> Piece:

@@ -15,7 +15,7 @@ from auto_voice.errors import AutoVoiceError, UnsupportedParameter
 from auto_voice.synthesis.synthesizer import Synthesizer
 from auto_voice.synthesis.timing import TimedWord
 from auto_voice.web.incoming import nested_within_reason, validated
-from auto_voice.web.live_manner import Manner, manner_of
+from auto_voice.web.live.manner import Manner, manner_of
 from auto_voice.web.reply import encode_json
 from auto_voice.web.websocket_handler import LiveSession, fault_of
 

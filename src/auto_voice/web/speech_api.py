@@ -149,7 +149,7 @@ class SpeechAPI:
             words += speech.new_words()
         finally:
             answer.close()
-        text = captions.render(body.captions_format, words, body.input)
+        text = captions.render(body.captions_format, words, body.input, bool(body.ssml))
         content_type = f"{captions.FORMATS[body.captions_format]}; charset=utf-8"
         return bytes_reply(text.encode("utf-8", "replace"), content_type)
 

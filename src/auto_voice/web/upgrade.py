@@ -24,14 +24,14 @@ from auto_voice.web.elevenlabs import (
     elevenlabs_manner,
 )
 from auto_voice.web.endpoint import TEXT, Endpoint
-from auto_voice.web.hub import Hub
 from auto_voice.web.incoming import Environ, query_decoder, query_string, validated
-from auto_voice.web.link import Link
-from auto_voice.web.link_contract import Limits
+from auto_voice.web.live.turn import Stage
 from auto_voice.web.observe import FACTS
 from auto_voice.web.reply import Reply
 from auto_voice.web.schemas import ErrorBody
-from auto_voice.web.turn import Stage
+from auto_voice.web.websocket.contract import Limits
+from auto_voice.web.websocket.hub import Hub
+from auto_voice.web.websocket.link import Link
 from auto_voice.web.websocket_handler import STREAM_PATH, LiveSession, SpeechSession
 
 SUBPROTOCOL = "autovoice"

@@ -15,12 +15,12 @@ from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.synthesis.timing import TimedWord
 from auto_voice.utils.tracing_context import current
 from auto_voice.web.incoming import nested_within_reason, validated
-from auto_voice.web.link import ERROR_COST, Link
-from auto_voice.web.live import LiveText
-from auto_voice.web.live_manner import Manner, manner_of
+from auto_voice.web.live.manner import Manner, manner_of
+from auto_voice.web.live.text import LiveText
+from auto_voice.web.live.turn import Stage
 from auto_voice.web.reply import encode_json
 from auto_voice.web.speech_schemas import MAX_LEXICONS, FormatName, LexiconName
-from auto_voice.web.turn import Stage
+from auto_voice.web.websocket.link import ERROR_COST, Link
 
 log = logging.getLogger("auto_voice.websocket")
 

@@ -121,6 +121,14 @@ def test_several_words_in_ipa_are_one_place_in_the_text(engine):
     assert [text[word.char_start : word.char_end] for word in said.words] == ["See", "NYC", "now"]
 
 
+@pytest.mark.parametrize("ipa", ["ˈɑːnə", "ˌɑːnə", "ɑːnə", "ˈɑːnə ˈbɛl", "nɑːˈnɛt"])
+def test_a_word_is_told_wherever_its_stress_is(engine, ipa):
+    for text in ("Anna came", "See Anna", "Anna"):
+        at = text.index("Anna")
+        said = speak(engine, text, timestamps=True, phonemes=(Phonemes(at, at + 4, ipa),))
+        assert [text[word.char_start : word.char_end] for word in said.words] == text.split()
+
+
 def test_stress_may_stand_before_the_syllable_or_the_vowel(engine):
     before = speech("x", phonemes=(Phonemes(0, 1, "həˈloʊ"),))
     assert likeness(before, speech("x", phonemes=(Phonemes(0, 1, "həlˈoʊ"),))) > 0.999

@@ -50,11 +50,41 @@ def test_lines_are_of_like_length():
     assert abs(len(one) - len(other)) <= 8
 
 
+def captioned(source, *words):
+    """The text of the only caption for a document of which these parts are words."""
+    timed, at = [], 0
+    for number, word in enumerate(words):
+        at = source.index(word, at)
+        timed.append(TimedWord(word, 100 * number, 100 * number + 90, at, at + len(word)))
+        at += len(word)
+    return render("srt", timed, source, ssml=True).split("\n", 2)[2].strip()
+
+
 def test_markup_is_not_shown():
-    assert shown("Good <b>big</b> day.".replace("b>", "_>").replace("_>", ">")) != []
-    text = "Good <break/> day."
-    words = [TimedWord("Good", 0, 1, 0, 4), TimedWord("day", 1, 2, 14, 17)]
-    assert [cue.text for cue in cues(words, text)] == ["Good day."]
+    source = 'Good <break/>day,<p>un<emphasis>believ</emphasis>able</p><!-- a > b -->"yes".'
+    words = "Good", "day", "un", "believ", "able", "yes"
+    assert captioned(source, *words) == 'Good day, unbelievable "yes".'
+
+
+def test_entities_are_shown_as_what_they_stand_for():
+    source = "&#8217;Tis AT&amp;T &amp; &quot;Tom&quot;. <![CDATA[1 < 2]]>, ok?"
+    first = captioned(source.partition(".")[0] + ".", "Tis", "AT", "T", "&amp;", "Tom")
+    assert first == '’Tis AT&T & "Tom".'
+    assert captioned(source.partition(".")[2], "1", "<", "2", "ok") == "1 < 2, ok?"
+
+
+def test_what_is_said_for_nothing_written_is_not_shown():
+    assert captioned('<sub alias="hello"/> you', '<sub alias="hello"/>', "you") == "you"
+
+
+def test_signs_between_words_are_kept():
+    text = "AT&T — and/or well—yes 1–2"
+    assert shown(text) == [text]
+
+
+def test_what_looks_like_markup_is_shown_in_a_text_without():
+    words = [TimedWord("i<j>k", 0, 1, 0, 5)]
+    assert [cue.text for cue in cues(words, "i<j>k")] == ["i<j>k"]
 
 
 @given(

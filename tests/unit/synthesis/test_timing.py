@@ -146,6 +146,29 @@ def tone(ms):
 class TestClock:
     """From an engine's words to the client's."""
 
+    def test_words_said_in_one_with_the_word_before_belong_to_what_they_are_said_for(self):
+        """espeak-ng tells "on" for "on the", where "the" is the date's."""
+        text = "on 24 Nov now"
+        date = Piece("the twenty-fourth of November", 3, 9, True)
+        timed = clock(text, line(Piece("on ", 0, 3), date, Piece(" now", 9, 13)))
+        timed.heard(tone(500))
+        starts = [Word(0.0, 0, 2), Word(0.1, 7, 20), Word(0.3, 21, 23), Word(0.35, 24, 32)]
+        told = timed.told([*starts, Word(0.4, 33, 36)], True)
+        assert [(word.word, word.start_ms, word.end_ms) for word in told] == [
+            ("on", 0, 40),
+            ("24 Nov", 40, 400),
+            ("now", 400, 500),
+        ]
+
+    def test_no_character_is_in_two_words(self):
+        """Here an engine says a number in one word with what stands before it."""
+        text = "the mid-1990s"
+        pieces = Piece("the mid-", 0, 8), Piece("nineteen nineties", 8, 13, True)
+        timed = clock(text, line(*pieces))
+        timed.heard(tone(500))
+        told = timed.told([Word(0.0, 0, 3), Word(0.1, 4, 16), Word(0.3, 17, 25)], True)
+        assert [word.word for word in told] == ["the", "mid-1990s"]
+
     def test_what_is_said_in_several_words_is_the_one_that_was_written(self):
         text = "It costs $5 now"
         spoken = line(

@@ -1,5 +1,8 @@
 """A text becomes lines in the order of speech, whatever its markup puts in between."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,3 +173,30 @@ class TestMarkup:
         assert [step.said.text for step in script.plan() if isinstance(step, Line)] == [
             sentence.text for sentence in segments(text, "en") if sentence.text.strip()
         ]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda script: script.say("a").then(Break(0.1, 0)),
+        lambda script: script.say("a ").say("b. ", LOUD),
+        lambda script: script.say("a. ").then(Mark("m", 0)),
+        lambda script: script.sub("1", " one"),
+    ],
+    ids=["breaks", "styles", "marks", "pieces"],
+)
+def test_hostile_scripts_take_linear_time(begin):
+    """Four times as much takes about four times as long; in quadratic time, it would be sixteen."""
+
+    def seconds(size):
+        script = Script()
+        for _ in range(size):
+            begin(script)
+        times = []
+        for _ in range(3):
+            started = time.process_time()
+            script.plan()
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert seconds(12_000) < 9 * seconds(3_000)

@@ -11,9 +11,9 @@ from websockets.protocol import Protocol, Side, State
 
 from auto_voice.bootstrap import Service
 from auto_voice.monitoring.recent_errors import RecentErrors
-from auto_voice.web.link import Link
-from auto_voice.web.link_contract import Limits
-from auto_voice.web.turn import Stage
+from auto_voice.web.live.turn import Stage
+from auto_voice.web.websocket.contract import Limits
+from auto_voice.web.websocket.link import Link
 from auto_voice.web.websocket_handler import SpeechSession
 
 PATIENCE_S = 30.0

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auto_voice.errors import AutoVoiceError, RateLimited
-from auto_voice.web.link_contract import Limits
+from auto_voice.web.websocket.contract import Limits
 from tests.unit.web.talking import LIMITS, talking
 
 any_json = st.recursive(

@@ -6,10 +6,12 @@
     items.py      what was found, in the order of speech
     values.py     attributes' values: times, languages, voices
     prosody.py    … and pace, pitch and volume
+    shown.py      its text without markup, for captions
 
 docs/ssml.md tells the same to those who write SSML.
 """
 
 from auto_voice.text.ssml.parsing import parse
+from auto_voice.text.ssml.shown import shown
 
-__all__ = ["parse"]
+__all__ = ["parse", "shown"]

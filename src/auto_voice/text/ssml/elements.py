@@ -177,8 +177,11 @@ def _say_as(element: Element, context: Context) -> None:
             attributes.get("language") or element.style.language or context.language,
         ):
             if piece.settled:
+                # What stands for "12" is not to become one word with "flight".
+                context.items.word_border(element.at)
                 start, end = said.written(piece.start, piece.end)
                 context.items.say(piece._replace(start=start, end=end), element.style)
+                context.items.word_border(after)
                 continue
             for left in said.part(piece.start, piece.end).pieces:
                 context.items.say(left, element.style)

@@ -17,9 +17,9 @@ from auto_voice.errors import AutoVoiceError, Draining, InputTooLong, Overloaded
 from auto_voice.synthesis.speech import outcome_of
 from auto_voice.synthesis.timing import TimedWord
 from auto_voice.text.sentences import Segment
-from auto_voice.web.link import Link
-from auto_voice.web.live_manner import Manner
-from auto_voice.web.turn import Stage, Turn, Utterance
+from auto_voice.web.live.manner import Manner
+from auto_voice.web.live.turn import Stage, Turn, Utterance
+from auto_voice.web.websocket.link import Link
 
 log = logging.getLogger("auto_voice.websocket")
 

@@ -14,8 +14,8 @@ from typing import Callable, Dict, Optional
 
 from auto_voice.errors import Draining, Overloaded
 from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
-from auto_voice.web.link import Link
-from auto_voice.web.link_contract import Limits, Session
+from auto_voice.web.websocket.contract import Limits, Session
+from auto_voice.web.websocket.link import Link
 
 log = logging.getLogger(__name__)
 

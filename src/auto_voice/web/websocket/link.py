@@ -19,9 +19,9 @@ from websockets.protocol import Side, State
 
 from auto_voice.errors import TooManyMessages
 from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
-from auto_voice.web.allowance import MESSAGES_PER_S, Allowance
-from auto_voice.web.link_contract import Home, Session
-from auto_voice.web.outbox import Outbox
+from auto_voice.web.websocket.allowance import MESSAGES_PER_S, Allowance
+from auto_voice.web.websocket.contract import Home, Session
+from auto_voice.web.websocket.outbox import Outbox
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from auto_voice.synthesis.timing import TimedWord
 from auto_voice.text.plan import MAX_SENTENCE_CHARS
 from auto_voice.text.sentences import Segment, Segmenter
 from auto_voice.utils.redaction import GrowingTextFacts
-from auto_voice.web.live_manner import Manner
+from auto_voice.web.live.manner import Manner
 
 log = logging.getLogger(__name__)
 
