@@ -46,7 +46,7 @@ def test_a_lock_holds_what_is_asked_for(lock, requirements):
 
 
 @pytest.mark.parametrize(
-    ("lock", "source"), zip(LOCKS, ("pyproject.toml", "requirements-build.in"))
+    ("lock", "source"), [*zip(LOCKS, ("pyproject.toml", "requirements-build.in"))]
 )
 def test_a_lock_holds_nothing_that_nobody_asks_for(lock, source):
     """Each package is there for another one's sake, or for that of the list it is made from."""
