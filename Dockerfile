@@ -11,27 +11,6 @@ ARG CUDA_BASE_IMAGE=nvidia/cuda:13.0.2-base-ubuntu22.04
 
 FROM ${CUDA_BASE_IMAGE} AS cuda-base
 
-# ---- compiled code --------------------------------------------------------------------------
-
-FROM ${CUDA_DEVEL_IMAGE} AS native
-# Without a version: Ubuntu withdraws old ones, and a build that names one ends with it.
-# hadolint ignore=DL3008
-RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
-    rm -f /etc/apt/apt.conf.d/docker-clean \
-    && apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cmake
-# The licence is what there always is to copy: a checkout may be without native/.
-COPY LICENSE native* /build/native/
-WORKDIR /build
-RUN mkdir -p /out/lib \
-    && if [ -f native/CMakeLists.txt ]; then \
-        cmake -S native -B made -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/out \
-            -DCMAKE_INSTALL_LIBDIR=lib \
-        && cmake --build made --parallel \
-        && cmake --install made --strip; \
-    fi
-
 # ---- the packages that are needed, and then AutoVoice itself ----------------------------------
 
 FROM ${PYTHON_IMAGE} AS builder
@@ -63,6 +42,22 @@ RUN hatchling build --target wheel --directory dist \
     && mkdir -p /out/share \
     && PYTHONPATH=/out/lib/python3.12/site-packages /opt/autovoice/bin/python scripts/sbom.py \
         >/out/share/sbom.cdx.json
+
+# ---- compiled code --------------------------------------------------------------------------
+
+# CMake's folder as its package has it: it runs on its own.
+FROM ${CUDA_DEVEL_IMAGE} AS native
+COPY --from=builder /usr/local/lib/python3.12/site-packages/cmake/data /usr/local
+# The licence is what there always is to copy: a checkout may be without native/.
+COPY LICENSE native* /build/native/
+WORKDIR /build
+RUN mkdir -p /out/lib \
+    && if [ -f native/CMakeLists.txt ]; then \
+        cmake -S native -B made -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/out \
+            -DCMAKE_INSTALL_LIBDIR=lib -DAUTOVOICE_CUDA=ON \
+        && cmake --build made --parallel \
+        && cmake --install made --strip; \
+    fi
 
 # ---- what runs ------------------------------------------------------------------------------
 
@@ -106,7 +101,8 @@ LABEL org.opencontainers.image.title="AutoVoice" \
 
 FROM runtime AS cuda
 COPY --from=cuda-base /usr/local/cuda-13.* /usr/local/cuda
-COPY --from=native /out/lib /opt/autovoice/lib
+# Where auto_voice.kernels looks for it.
+COPY --from=native /out/lib /opt/autovoice/lib/python3.12/site-packages/auto_voice/kernels/lib
 ENV LD_LIBRARY_PATH=/usr/local/cuda/lib64 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
