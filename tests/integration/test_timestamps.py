@@ -157,6 +157,15 @@ class TestPlan:
     def ask(self, server, **fields):
         return server.request("POST", "/v1/text/plan", json={"voice": "en-us", **fields})
 
+    def test_silence_is_no_volume(self, server):
+        """JSON has no infinity, and the schema says so."""
+        ssml = '<prosody volume="silent">Hush</prosody> and speak.'
+        plan = self.ask(server, input=ssml, ssml=True).json()
+        assert [sentence["volume_db"] for sentence in plan["sentences"]] == [None, 0.0]
+        schemas = server.get("/openapi.json").json()["components"]["schemas"]
+        volume = schemas["PlannedSentence"]["properties"]["volume_db"]
+        assert {kind["type"] for kind in volume["anyOf"]} == {"number", "null"}
+
     def test_sentences_with_their_places(self, server):
         plan = self.ask(server, input=TEXT).json()
         assert len(plan["sentences"]) == 4

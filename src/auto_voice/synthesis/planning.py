@@ -1,6 +1,7 @@
 """From a request to the steps in which it is spoken, and the voices that speak them."""
 
 import itertools
+import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from auto_voice.audio import clip
@@ -32,7 +33,7 @@ class Plan:
         self.voice = voice
         """Whoever says what the text gives to nobody else."""
         self.digests = digests
-        """Of the lexicons."""
+        """Of the lexicons, recordings and voices that the request names: they may change."""
         self._voices = voices
         self._begin = begin
         self._rest = begin()
@@ -84,12 +85,23 @@ class Planner:
         items = parse(request.text, resolve=self._resolve, language=language)
         _check_items(items)
         voices = _cast(items, voice, catalogue)
+        digests += tuple(_digest(item.path) for item in items if isinstance(item, Clip))
+        digests += tuple(sorted(f"{style.voice}={by.id}" for style, by in voices.items()))
         return Plan(voice, voices, lambda: plan_items(items, language, rules), digests)
 
     def _resolve(self, src: str) -> Optional[str]:
         """The recording that markup names; None where its own words are to be spoken instead."""
         path = clip.allowed(self._audio_folder, src)
         return path if path is not None and clip.playable(path) else None
+
+
+def _digest(path: str) -> str:
+    """What tells a recording from another one of the same name."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path  # it has just gone, and playing it will tell so
+    return f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_size}"
 
 
 def _check_items(items: Sequence[Item]) -> None:

@@ -151,7 +151,8 @@ class PlannedSentence(msgspec.Struct):
     speed: float
     """Factor on the request's."""
     pitch: float
-    volume_db: float
+    volume_db: Optional[float]
+    """Decibels on the request's; null is silence."""
     seconds: float
     """Estimated, at the request's own speed."""
     pause_s: float

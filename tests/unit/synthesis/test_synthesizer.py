@@ -1,6 +1,7 @@
 """The one call: what it refuses, what it shares, what it counts."""
 
 import threading
+import wave
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -181,6 +182,25 @@ class TestCache:
         speaking = begin(cached, **{**request, **other})
         assert speaking.cache == "miss"
         speaking.close()
+
+    def test_another_recording_of_the_same_name_is_no_hit(self, service, tmp_path):
+        """Nor is one that comes only after its words were spoken in its place."""
+        cached = service(ssml_audio_dir=str(tmp_path))
+
+        def record(seconds):
+            with wave.open(str(tmp_path / "bell.wav"), "wb") as file:
+                file.setparams((1, 2, 16000, 0, "NONE", ""))
+                file.writeframes(b"\x00\x10" * round(16000 * seconds))
+
+        def spoken():
+            return said(cached, '<audio src="bell.wav">Ding.</audio>', ssml=True, **PCM)
+
+        with_words = spoken()
+        record(0.5)
+        assert len(spoken()) == 16000 != len(with_words)
+        record(0.75)
+        assert len(spoken()) == len(spoken()) == 24000
+        assert counted(cached, "cache_requests_total", cache="audio", result="hit") == 1
 
     def test_another_name_for_the_same_voice_is_a_hit(self, cached):
         data = said(cached, "Hello.", **PCM)
