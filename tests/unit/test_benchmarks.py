@@ -193,7 +193,8 @@ def test_a_figure_of_a_busy_machine_is_not_judged():
         row["quiet_rounds"] = 1
     results["others_cores"] = {name: 1.0 for name in results["others_cores"]}
     judged = {target.title for target in report.targets(results) if target.met is not None}
-    assert len(judged) == 2 and all("memory" in title or "lost" in title for title in judged)
+    steady = ("memory", "lost", "errors")
+    assert judged and all(any(word in title for word in steady) for title in judged)
     assert "(the machine was busy)" in report.render(results)
 
 

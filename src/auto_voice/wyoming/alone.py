@@ -1,7 +1,9 @@
 """A process that speaks Wyoming and nothing else."""
 
 import logging
+import os
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -13,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until a signal says otherwise: the first lets what has begun finish.
+    """Serve until a signal says otherwise, then end the process. The first lets what began finish.
 
     Raises:
         SettingsError: a setting is wrong, or nobody can listen there.
@@ -42,6 +44,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
     finally:
         server.close()
         service.close()
+    # Python's own way out waits for its threads, and what loads a codec in one of them for ever.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _wait(server: WyomingServer, settings: Settings, told: threading.Semaphore) -> None:

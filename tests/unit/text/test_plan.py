@@ -175,6 +175,7 @@ class TestMarkup:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "begin",
     [

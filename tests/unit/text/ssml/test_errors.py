@@ -89,6 +89,7 @@ def test_size_is_limited():
     assert "5,000,000 characters" in problem("x" * (reader.MAX_CHARACTERS + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [
