@@ -19,13 +19,13 @@ MADE := $(VENV)/made-with-$(VERSION)
 CORE := $(VENV)/core-for-$(VERSION)
 DEV := $(VENV)/dev-for-$(VERSION)
 
-LINTS := lint-format lint-style lint-types lint-security lint-versions lint-imports
+LINTS := lint-format lint-style lint-types lint-security lint-versions lint-imports lint-image
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
-	format bench dashboards observe native clean
+	format bench dashboards observe native lock image up down logs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -92,6 +92,9 @@ lint-versions:
 lint-imports:
 	$(BIN)/lint-imports --no-cache
 
+lint-image:
+	$(BIN)/hadolint Dockerfile
+
 format: $(DEV) lint-tools ## format the code
 	$(BIN)/isort $(CODE)
 	$(BIN)/black $(CODE)
@@ -101,6 +104,36 @@ dashboards: $(DEV) lint-tools ## write Grafana's dashboards anew: config/grafana
 
 observe: $(DEV) ## start a server under a little load, and Prometheus to watch it
 	@exec $(PY) scripts/observe.py $(ARGS)
+
+# Of the image's Python, for every processor, and with each file's hash.
+LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.12 --generate-hashes --upgrade
+
+lock: $(DEV) lint-tools ## choose anew what the image is made of: requirements.lock
+	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements-build.lock requirements-build.in
+
+VARIANT ?= cpu
+TAG ?= autovoice:$(VARIANT)
+
+image: ## build the image autovoice:cpu, or with VARIANT=cuda autovoice:cuda
+	DOCKER_BUILDKIT=1 docker build --target $(VARIANT) --tag $(TAG) $(ARGS) \
+		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/auto_voice/__init__.py)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+		--build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
+
+# PROFILE=monitoring adds Prometheus and Grafana; .env says the rest: docs/deployment-guide.md.
+COMPOSE = docker compose $(foreach name,$(PROFILE),--profile $(name))
+
+up: ## start the stack of docker-compose.yml, PROFILE=monitoring more of it, and wait for it
+	$(COMPOSE) up --detach --build --wait $(ARGS)
+	@$(COMPOSE) ps
+
+down: ## stop the stack; what is in its volumes stays
+	docker compose --profile '*' down $(ARGS)
+
+logs: ## follow what the stack says
+	docker compose --profile '*' logs --follow --tail 100 $(ARGS)
 
 bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
 	$(PY) benchmarks/run.py $(ARGS)

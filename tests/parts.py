@@ -4,8 +4,10 @@ Run as a program, it prints the packages that the tests need and this machine
 lacks; .ci/run installs them.
 """
 
+import functools
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
@@ -17,10 +19,23 @@ class Part(NamedTuple):
     """Names it goes by."""
     package: str
     """The Debian package that brings it."""
+    probe: Tuple[str, ...] = ()
+    """Arguments with which it succeeds where all that belongs to it is there, too."""
 
     def path(self) -> Optional[str]:
-        """Where it is, or None where it is not installed."""
-        return next(filter(None, map(shutil.which, self.commands)), None)
+        """Where it is, or None where it is not installed or of no use."""
+        found = next(filter(None, map(shutil.which, self.commands)), None)
+        return found if found and _succeeds(found, *self.probe) else None
+
+
+@functools.lru_cache(maxsize=None)
+def _succeeds(program: str, *arguments: str) -> bool:
+    if not arguments:
+        return True
+    done = subprocess.run(
+        [program, *arguments], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    return done.returncode == 0
 
 
 PARTS: Dict[str, Part] = {
@@ -32,6 +47,8 @@ PARTS: Dict[str, Part] = {
     "chromium": Part(("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "cmake": Part(("cmake",), "cmake"),
     "curl": Part(("curl",), "curl"),
+    "docker compose": Part(("docker",), "docker-compose", ("compose", "version")),
+    "docker engine": Part(("docker",), "docker.io", ("version",)),
     "espeak-ng": Part(("espeak-ng",), "espeak-ng"),
     "ffmpeg": Part(("ffmpeg",), "ffmpeg"),
     "ffprobe": Part(("ffprobe",), "ffmpeg"),

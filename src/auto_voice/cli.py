@@ -226,11 +226,21 @@ main.add_command(lexicon)
 
 
 @main.command()
-def doctor() -> None:
+@click.option("--ready", is_flag=True, help="Only ask the running server whether it is ready.")
+def doctor(ready: bool) -> None:
     """Show what is configured and whether it works; fails where something needed does not."""
+    loaded = settings.load()
+    if ready:
+        from auto_voice.readiness import unready
+
+        reasons = unready(loaded)
+        if reasons:
+            raise AutoVoiceError(f"not ready: {'; '.join(reasons)}")
+        click.echo("ready")
+        return
+
     from auto_voice.doctor import FAIL, configured, examined
 
-    loaded = settings.load()
     failed = False
     for title, findings in (("Configured", configured(loaded)), ("Examined", examined(loaded))):
         click.echo(click.style(title, bold=True))

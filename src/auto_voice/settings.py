@@ -17,8 +17,10 @@ from typing_extensions import Annotated
 from auto_voice.errors import SettingsError
 
 PREFIX = "AUTOVOICE_"
+_FILE = "_FILE"
 
 _SECRETS = frozenset({"api_keys", "redis_url", "metrics_token"})
+_IN_FILES = _SECRETS - {"api_keys"}  # which has a setting of its own for its file
 
 
 def _text(description: str, **kwargs: Any) -> Any:
@@ -353,6 +355,12 @@ def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Setti
         raw: Any = overrides.pop(field.name, None)
         if raw is None:
             raw = environ.get(variable)
+        if field.name in _IN_FILES and environ.get(variable + _FILE):
+            try:
+                raw = _one_secret(environ, variable, raw)
+            except SettingsError as error:
+                problems.append(error.message)
+                continue
         if raw in (None, ""):
             continue
         if isinstance(raw, str):
@@ -375,6 +383,16 @@ def load(environ: Optional[Mapping[str, str]] = None, **overrides: Any) -> Setti
             "The settings are wrong:\n" + "\n".join(f"  {problem}" for problem in problems)
         )
     return settings
+
+
+def _one_secret(environ: Mapping[str, str], variable: str, given: Any) -> str:
+    """What is in the file that the variable's ``_FILE`` names."""
+    if given:
+        raise SettingsError(f"{variable} and {variable}{_FILE} are both set")
+    try:
+        return Path(environ[variable + _FILE]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}{_FILE} cannot be read: {error}") from None
 
 
 def _choices(kind: Any) -> Tuple[str, ...]:
@@ -431,5 +449,6 @@ def unknown(environ: Optional[Mapping[str, str]] = None) -> List[str]:
     """
     environ = os.environ if environ is None else environ
     known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+    known |= {PREFIX + name.upper() + _FILE for name in _IN_FILES}
     known.add(PREFIX + "API_KEY")  # the client's own, for `autovoice bench`
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

@@ -40,3 +40,18 @@ def test_a_newer_construct_is_found(tmp_path):
     code, output = run("vermin", "--quiet", "--config-file", str(ROOT / "vermin.ini"), str(path))
     assert code != 0
     assert "functools.cache" in output
+
+
+def test_the_dockerfile_has_no_bad_habits():
+    """What hadolint knows of; an exception says why, where it is made."""
+    code, output = run("hadolint", "Dockerfile")
+    assert code == 0, output
+
+
+def test_a_bad_habit_is_found(tmp_path):
+    """The check above is awake."""
+    path = tmp_path / "Dockerfile"
+    path.write_text("FROM debian\nRUN cd /tmp && sudo ls\n")
+    code, output = run("hadolint", str(path))
+    assert code != 0
+    assert "DL3004" in output

@@ -1,14 +1,17 @@
 """The command line as a shell sees it: output, files and exit statuses."""
 
+import http.server
 import json
 import os
 import pty
 import re
 import shutil
 import signal
+import socketserver
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -21,6 +24,9 @@ from tests.integration.serving import (
     assert_error,
     environment,
     is_running,
+    is_stopped,
+    kill,
+    speech_body,
     until,
 )
 from tests.unit.audio.sound import decode, ffprobe
@@ -456,6 +462,41 @@ def test_doctor_says_that_a_port_is_taken(stub):
     """Which is no failure: it may be the running server that is asked about."""
     done = succeeded("doctor", port=stub.port)
     assert re.search(rf"note +port {stub.port}", done.text)
+
+
+def test_doctor_asks_the_running_server_whether_it_is_ready(stub):
+    """In one word, for the health check of a container."""
+    assert succeeded("doctor", "--ready", port=stub.port).text == "ready\n"
+    everywhere = {"host": "0.0.0.0", "allow_anonymous": "on"}
+    assert succeeded("doctor", "--ready", port=stub.port, **everywhere).text == "ready\n"
+
+
+def test_doctor_tells_why_a_server_is_not_ready(start):
+    """What the server says of itself, and a status that a health check understands."""
+    full = start(engine="stub", engine_workers=1, max_requests=1)
+    (engine,) = full.engine_pids()
+    with full.connect().ask(speech_body("One. STOP and this is the end.")):
+        until(lambda: is_stopped(engine), "the engine has come to its stop")
+        done = run("doctor", "--ready", port=full.port)
+        kill(engine)
+    assert done.status == 1
+    assert "not ready: queue: no place is free" in done.err
+
+
+def test_doctor_tells_that_no_server_is_there(free_port):
+    done = run("doctor", "--ready", port=free_port)
+    assert done.status == 1
+    assert f"nothing answers on 127.0.0.1 port {free_port}" in done.err
+
+
+def test_doctor_tells_a_stranger_from_autovoice(tmp_path):
+    """Something else that took the port is not a ready server."""
+    with socketserver.TCPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = run("doctor", "--ready", port=other.server_address[1], cwd=tmp_path)
+        other.shutdown()
+    assert done.status == 1
+    assert "is not AutoVoice" in done.err
 
 
 def test_doctor_is_plain_where_nobody_sees_colours():

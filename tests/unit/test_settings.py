@@ -371,3 +371,27 @@ def test_settings_are_read_without_loading_what_is_heavy():
     script = "import sys, auto_voice.settings as s; s.load({}); print('limits' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"False\n"
+
+
+@pytest.mark.parametrize("name", ["redis_url", "metrics_token"])
+def test_a_secret_may_be_in_a_file(tmp_path, name):
+    """As containers hand secrets over; the line's end is no part of it."""
+    path = tmp_path / "secret"
+    path.write_text("redis://:word@host/0\n")
+    variable = f"AUTOVOICE_{name.upper()}_FILE"
+    assert getattr(load({variable: str(path)}), name) == "redis://:word@host/0"
+    assert unknown({variable: str(path)}) == []
+    assert getattr(load({variable: ""}), name) == ""
+
+
+def test_a_secret_has_one_place(tmp_path):
+    """Both are set: which one is meant, nobody can know."""
+    path = tmp_path / "secret"
+    path.write_text("one")
+    with pytest.raises(SettingsError, match="are both set"):
+        load({"AUTOVOICE_METRICS_TOKEN": "two", "AUTOVOICE_METRICS_TOKEN_FILE": str(path)})
+
+
+def test_a_secrets_file_that_cannot_be_read_stops_the_start(tmp_path):
+    with pytest.raises(SettingsError, match="AUTOVOICE_REDIS_URL_FILE cannot be read"):
+        load({"AUTOVOICE_REDIS_URL_FILE": str(tmp_path / "nowhere")})
