@@ -45,7 +45,7 @@ def create_app(service: Service) -> Flask:
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
     limited = {endpoint.path for endpoint in api.endpoints if endpoint.limited}
-    gate = Gate(settings.keys(), settings.rate_limit, public, limited, settings.redis_url)
+    gate = Gate(settings.keys(), settings.rate_limit, public, limited, service.redis)
     websockets.count = gate.count
 
     @app.before_request
