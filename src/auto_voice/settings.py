@@ -243,6 +243,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "OpenTelemetry's own `OTEL_` variables say where and which."
         ),
     ] = "off"
+    studio_sessions: Annotated[
+        Switch,
+        _text("`off` keeps what somebody does in the studio in the browser only."),
+    ] = "on"
     redis_url: Annotated[
         str,
         _text(

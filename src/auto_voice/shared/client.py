@@ -284,9 +284,15 @@ class _Maker:
                 "Redis needs a package: pip install 'autovoice[redis]'"
             ) from None
         pool = redis.ConnectionPool.from_url(url)
+        # What the package's own pool adds for itself is not for ours.
+        given = {
+            name: value
+            for name, value in pool.connection_kwargs.items()
+            if not name.startswith(("maint_", "orig_"))
+        }
         self._kind = _timed(pool.connection_class)
         self._options = {
-            **pool.connection_kwargs,
+            **given,
             "decode_responses": False,
             "health_check_interval": 0,
             "protocol": 2,
