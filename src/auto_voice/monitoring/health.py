@@ -22,8 +22,8 @@ class Health:
         load_error: why no worker comes to speak, if that is known.
         is_draining: whether the server is stopping.
         is_full: whether a new request would be turned away.
-        backends: other servers that this one needs, by name, each with a function that
-            tells why it is of no use, or None.
+        backends: other servers that this one is better off with, by name, each with a
+            function that tells why it is of no use, or None. Without one it goes on, degraded.
     """
 
     def __init__(
@@ -59,11 +59,7 @@ class Health:
 
     def reasons(self) -> List[str]:
         """Why the server is not ready; empty if it is."""
-        return [
-            f"{check['componentId']}: {check['output']}"
-            for check in self.checks()
-            if check["status"] == "fail"
-        ]
+        return said(self.checks(), "fail")
 
     def checks(self, *, probe: bool = True) -> List[Dict[str, Any]]:
         """One entry per check, in the shape of draft-inadarei-api-health-check.
@@ -78,7 +74,7 @@ class Health:
             _check("draining", "the server is stopping" if self._is_draining() else None),
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
-            *(_check(name, fault()) for name, fault in self._backends.items()),
+            *(_check(name, fault(), "warn") for name, fault in self._backends.items()),
         ]
 
     def last(self) -> List[Tuple[str, bool]]:
@@ -90,9 +86,9 @@ class Health:
     def report(self) -> Dict[str, Any]:
         """All of it in the shape of application/health+json."""
         checks = self.checks()
-        failed = any(check["status"] == "fail" for check in checks)
+        found = {check["status"] for check in checks}
         return {
-            "status": "fail" if failed else "pass",
+            "status": next(each for each in ("fail", "warn", "pass") if each in found),
             "version": __version__,
             "serviceId": "autovoice",
             "checks": {check.pop("componentId"): [check] for check in checks},
@@ -122,11 +118,20 @@ class Health:
         return None
 
 
-def _check(component: str, fault: Optional[str]) -> Dict[str, Any]:
+def said(checks: List[Dict[str, Any]], status: str) -> List[str]:
+    """What those checks say that have this status."""
+    return [
+        f"{check['componentId']}: {check['output']}"
+        for check in checks
+        if check["status"] == status
+    ]
+
+
+def _check(component: str, fault: Optional[str], otherwise: str = "fail") -> Dict[str, Any]:
     result: Dict[str, Any] = {
         "componentId": component,
         "componentType": "component",
-        "status": "fail" if fault else "pass",
+        "status": otherwise if fault else "pass",
     }
     if fault:
         result["output"] = fault

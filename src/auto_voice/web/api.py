@@ -7,6 +7,7 @@ from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
 from auto_voice.errors import InvalidAPIKey, NotFound
+from auto_voice.monitoring.health import said
 from auto_voice.monitoring.status import Status
 from auto_voice.voices.catalogue import ListedVoice
 from auto_voice.web import openapi, page
@@ -194,7 +195,7 @@ class API:
     def health(self, environ: Environ) -> Reply:
         """Everything, for people and dashboards."""
         report = self._service.health.report()
-        status = 200 if report["status"] == "pass" else 503
+        status = 503 if report["status"] == "fail" else 200
         return bytes_reply(encode_json(report), "application/health+json", status)
 
     def live(self, environ: Environ) -> Reply:
@@ -209,8 +210,10 @@ class API:
 
     def ready(self, environ: Environ) -> Reply:
         """For load balancers and deploys."""
-        reasons = self._service.health.reasons()
-        return json_reply(ReadyBody(not reasons, reasons), 200 if not reasons else 503)
+        checks = self._service.health.checks()
+        reasons = said(checks, "fail")
+        body = ReadyBody(not reasons, reasons, said(checks, "warn"))
+        return json_reply(body, 200 if not reasons else 503)
 
     def metrics(self, environ: Environ) -> Reply:
         """In the text format that the scraper prefers."""
