@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Callable
 
-from auto_voice.engines.engine import Engine
+from auto_voice.engines.engine import Engine, EngineOptions
 
 ENGINES = {
     "espeak": "auto_voice.engines.espeak:EspeakEngine",
@@ -12,7 +12,7 @@ ENGINES = {
 """Engine name to where its class is; importing it is left to the worker process."""
 
 
-def create(name: str) -> Engine:
+def create(name: str, options: EngineOptions = EngineOptions()) -> Engine:
     """A new, not yet loaded engine.
 
     Raises:
@@ -20,5 +20,5 @@ def create(name: str) -> Engine:
         MissingDependency: its package is not installed.
     """
     module, _, attribute = ENGINES[name].partition(":")
-    factory: Callable[[], Engine] = getattr(import_module(module), attribute)
-    return factory()
+    factory: Callable[[EngineOptions], Engine] = getattr(import_module(module), attribute)
+    return factory(options)

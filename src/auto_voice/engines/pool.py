@@ -15,7 +15,7 @@ import time
 from contextvars import copy_context
 from typing import List, Optional, Protocol, Union
 
-from auto_voice.engines.engine import Description, Utterance
+from auto_voice.engines.engine import Description, EngineOptions, Utterance
 from auto_voice.engines.job import LOOK_S, POLL_S, IsGone, Job
 from auto_voice.engines.process import (
     LOAD_TIMEOUT_S,
@@ -80,9 +80,11 @@ class WorkerPool:
         workers: int,
         timeout_s: float,
         listener: Optional[Listener] = None,
+        options: EngineOptions = EngineOptions(),
     ) -> None:
         """``timeout_s``: seconds of silence after which a worker counts as hung."""
         self.engine_name = engine_name
+        self.options = options
         self.dispatcher = dispatcher
         self.timeout_s = timeout_s
         self.listener = listener or Listener()
@@ -255,7 +257,7 @@ class Slot:
         pool = self._pool
         began = time.monotonic()
         self._stage = "start"
-        self.process = process = WorkerProcess(pool.engine_name, NICENESS)
+        self.process = process = WorkerProcess(pool.engine_name, pool.options, NICENESS)
         if pool.closing.is_set():
             raise WorkerDied("the pool is closed")  # when there was no process to end yet
         description = process.wait_until_loaded()
