@@ -410,9 +410,9 @@ class TestAccount:
     def test_in_progress_is_what_is_in_progress(self, service):
         running = service(cache="off")
         speaking = begin(running, TEXT, **PCM)
-        assert counted(running, "synthesis_in_progress", engine="stub") == 1
+        assert counted(running, "synthesis_in_progress") == 1
         speaking.close()
-        assert counted(running, "synthesis_in_progress", engine="stub") == 0
+        assert counted(running, "synthesis_in_progress") == 0
 
     def test_the_size_of_the_cache_is_shown(self, cached):
         size = len(said(cached, "Hello.", **PCM))
