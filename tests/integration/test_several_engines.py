@@ -11,7 +11,7 @@ from auto_voice import engines, settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.pool import WorkerPool
 from auto_voice.engines.stub import SAMPLE_RATE_HZ, tone_hz
-from auto_voice.errors import EngineCrashed, VoiceNotFound, VoiceUnavailable
+from auto_voice.errors import EngineCrashed, EngineTimeout, VoiceNotFound, VoiceUnavailable
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest
@@ -103,8 +103,8 @@ def test_each_language_of_a_text_is_spoken_by_the_engine_that_has_it(running):
     end = round(SAMPLE_RATE_HZ * words["Delta"].start_ms / 1e3)
     there, alone = samples(pcm[2 * start : 2 * end]), samples(french)
     assert len(there) == pytest.approx(len(alone), rel=0.02)
-    likeness = numpy.correlate(there, alone[: len(there) // 2], "valid").max()
-    assert likeness > 0.9 * numpy.sum(alone[: len(there) // 2] ** 2)
+    middle = alone[len(alone) // 4 : len(alone) // 2]
+    assert numpy.correlate(there, middle, "valid").max() > 0.95 * numpy.sum(middle**2)
 
 
 def test_a_language_is_spoken_by_the_best_voice_there_is(running):
@@ -290,6 +290,20 @@ def test_workers_of_an_engine_without_a_voice_are_not_started(tmp_path, monkeypa
         assert len(list(ensemble.catalogue.list(engine="stub"))) == 1, "its own do not count"
     finally:
         ensemble.close()
+
+
+def test_a_voice_that_takes_long_to_load_is_no_worker_that_hangs(tmp_path, monkeypatch):
+    """Only where it does load: afterwards silence means what it always does."""
+    monkeypatch.setitem(engines.PACKAGES, "stub", "json")
+    drop(tmp_path, "heavy", load_s=1.5)
+    made = Running(tmp_path, engine="stub", engine_timeout_s=0.5)
+    try:
+        assert made.say("Hello.", "heavy")
+        assert made.value("engine_errors_total", engine="stub", reason="timeout") == 0
+        with pytest.raises(EngineTimeout):
+            made.say("HANG", "heavy")
+    finally:
+        made.service.close()
 
 
 def test_over_http(start, tmp_path):
