@@ -37,6 +37,7 @@ the error itself.
     │       └── EngineCrashed           503  engine_crashed        retryable
     ├── EngineTimeout                   504  engine_timeout        retryable
     ├── EngineFailed                    500  engine_failed
+    │   └── VoiceUnavailable            503  voice_unavailable
     ├── LexiconNotSaved                 507  lexicon_not_saved
     ├── Cancelled                       499  client_closed_request
     ├── SettingsError                   (at start) invalid_settings
@@ -291,6 +292,13 @@ class EngineFailed(AutoVoiceError):
     """The engine reported an error of its own."""
 
     code = "engine_failed"
+
+
+class VoiceUnavailable(EngineFailed):
+    """A voice's files are broken, or need what is not installed; the engine's others may work."""
+
+    code = "voice_unavailable"
+    status = 503
 
 
 class LexiconNotSaved(AutoVoiceError):

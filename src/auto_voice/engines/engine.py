@@ -15,6 +15,17 @@ PCM = Union[bytes, bytearray, memoryview]
 """Signed 16-bit little-endian mono samples."""
 
 
+class EngineOptions(msgspec.Struct, frozen=True):
+    """What a server tells an engine's worker."""
+
+    voice_dir: str = ""
+    """Folder of installed voices, for engines whose voices are files; empty: there are none."""
+    memory_mb: int = 1024
+    """Megabytes that the voices loaded at one time may take in a worker."""
+    cores: int = 1
+    """Cores that one utterance may use while nobody else wants them."""
+
+
 class Voice(msgspec.Struct, frozen=True):
     """A voice as an engine offers it."""
 
@@ -32,14 +43,29 @@ class Voice(msgspec.Struct, frozen=True):
     languages: Tuple[str, ...] = ()
     """Every BCP 47 tag the voice speaks, the best first."""
     variant: Optional[str] = None
-    """The variant's name where the voice is a variant of another one."""
+    """The variant's or speaker's name where the voice is one of another voice."""
+    speakers: Tuple[str, ...] = ()
+    """Names of the people in one voice: ``<voice id>+<speaker>`` is a voice, too."""
+    quality: Optional[str] = None
+    """``x_low``, ``low``, ``medium`` or ``high``, the best last; None where nobody says."""
+    licence: Optional[str] = None
+    """Under which the voice is published, where that is known."""
+    size_bytes: Optional[int] = None
+    """Of its files, where it has files of its own."""
+
+    @property
+    def own_id(self) -> str:
+        """What its engine calls it: the id without the engine's name that a catalogue may have
+        put before it.
+        """
+        return self.id.partition(":")[2] or self.id
 
 
 class Capabilities(msgspec.Struct, frozen=True):
     """What an engine can do, as it reports it once loaded."""
 
     sample_rate: int
-    """Hertz, of all audio the engine emits."""
+    """Hertz, of the audio of most voices; what a voice says of itself counts."""
     languages: Tuple[str, ...]
     """BCP 47 tags, sorted."""
     speed: Tuple[float, float] = (1.0, 1.0)
@@ -118,6 +144,10 @@ class Engine(ABC):
     version: str = ""
     """Of the engine and its data; part of every cache key."""
 
+    def __init__(self, options: EngineOptions = EngineOptions()) -> None:
+        """Cheap; what takes time or packages is `load`'s."""
+        self.options = options
+
     @abstractmethod
     def load(self) -> None:
         """Make ready to speak.
@@ -150,6 +180,7 @@ class Engine(ABC):
         An utterance without anything speakable emits no audio and is no error.
 
         Raises:
+            VoiceUnavailable: this voice cannot be loaded; others may still.
             EngineFailed: the engine reports an error.
         """
 

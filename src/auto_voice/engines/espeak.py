@@ -13,7 +13,16 @@ import struct
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from auto_voice.engines.engine import PCM, Capabilities, Emitter, Engine, Utterance, Voice, Word
+from auto_voice.engines.engine import (
+    PCM,
+    Capabilities,
+    Emitter,
+    Engine,
+    EngineOptions,
+    Utterance,
+    Voice,
+    Word,
+)
 from auto_voice.engines.espeak_phonemes import Phonology, table_of
 from auto_voice.engines.espeak_state import HiddenState
 from auto_voice.engines.espeak_tables import Tables
@@ -79,7 +88,8 @@ class EspeakEngine(Engine):
 
     name = "espeak"
 
-    def __init__(self) -> None:
+    def __init__(self, options: EngineOptions = EngineOptions()) -> None:
+        super().__init__(options)
         self._selected: Optional[Tuple[str, int, int]] = None
         """Voice, words a minute and pitch that the library is set to; None: not known."""
         self._files: Dict[str, str] = {}

@@ -15,8 +15,8 @@ from typing import Callable, Optional, Tuple
 import msgspec
 
 from auto_voice.engines import wire
-from auto_voice.engines.engine import Description, Utterance, Word
-from auto_voice.errors import EngineFailed, MissingDependency
+from auto_voice.engines.engine import Description, EngineOptions, Utterance, Word
+from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 
 LOAD_TIMEOUT_S = 60.0
 
@@ -41,7 +41,9 @@ class WorkerHung(WorkerDied):
 class WorkerProcess:
     """Starts a worker, has it speak, and ends it. Used by one thread, but for `kill`."""
 
-    def __init__(self, engine_name: str, niceness: int = 0) -> None:
+    def __init__(
+        self, engine_name: str, options: EngineOptions = EngineOptions(), niceness: int = 0
+    ) -> None:
         ours, theirs = socket.socketpair()
         shared = wire.shared_memory()
         self._connection = wire.Connection(ours)
@@ -63,6 +65,7 @@ class WorkerProcess:
                     str(shared),
                     engine_name,
                     str(niceness),
+                    msgspec.json.encode(options).decode(),
                 ],
                 pass_fds=[theirs.fileno(), shared],
                 stdin=subprocess.DEVNULL,
@@ -196,6 +199,7 @@ class WorkerProcess:
 
 def _error(payload: bytes) -> Exception:
     failure = msgspec.msgpack.decode(payload, type=wire.Failure)
-    if failure.code == MissingDependency.code:
-        return MissingDependency(failure.message)
+    for kind in (MissingDependency, VoiceUnavailable):
+        if failure.code == kind.code:
+            return kind(failure.message)
     return EngineFailed(failure.message)

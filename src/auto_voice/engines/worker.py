@@ -16,7 +16,7 @@ import time
 import msgspec
 
 from auto_voice.engines import create, wire
-from auto_voice.engines.engine import PCM, Utterance, Word, describe
+from auto_voice.engines.engine import PCM, EngineOptions, Utterance, Word, describe
 from auto_voice.errors import AutoVoiceError
 
 FLUSH_S = 0.005
@@ -75,14 +75,19 @@ class SharedEmitter:
             self._told = self._end
 
 
-def serve(connection: wire.Connection, memory: mmap.mmap, engine_name: str) -> None:
+def serve(
+    connection: wire.Connection,
+    memory: mmap.mmap,
+    engine_name: str,
+    options: EngineOptions = EngineOptions(),
+) -> None:
     """Load the engine and speak whatever the server sends, until it hangs up.
 
     Raises:
         wire.ConnectionLost: the server is gone, or closed this worker.
     """
     try:
-        engine = create(engine_name)
+        engine = create(engine_name, options)
         engine.load()
         hello = msgspec.json.encode(describe(engine))
     except Exception as error:
@@ -115,18 +120,19 @@ def _failure(error: Exception) -> bytes:
 
 
 def main() -> None:
-    """Entry: descriptors of the socket and the shared memory, engine's name, niceness."""
+    """Entry: descriptors of the socket and the shared memory, engine's name, niceness, options."""
     descriptor, shared, niceness = (int(sys.argv[index]) for index in (1, 2, 4))
     # Ctrl-C and a service manager's SIGTERM reach the whole process group. The server then
     # finishes what it has begun, for which it needs its workers; they end when it hangs up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    options = msgspec.json.decode(sys.argv[5], type=EngineOptions)
     os.nice(niceness)
     connection = wire.Connection(socket.socket(fileno=descriptor))
     memory = mmap.mmap(shared, wire.SHARED_BYTES)
     os.close(shared)
     try:
-        serve(connection, memory, sys.argv[3])
+        serve(connection, memory, sys.argv[3], options)
     except wire.ConnectionLost:
         pass
 

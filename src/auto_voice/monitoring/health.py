@@ -24,6 +24,7 @@ class Health:
         is_full: whether a new request would be turned away.
         backends: other servers that this one is better off with, by name, each with a
             function that tells why it is of no use, or None. Without one it goes on, degraded.
+        others: engines that it can do without, likewise.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Health:
         is_draining: Callable[[], bool],
         is_full: Callable[[], bool],
         backends: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
+        others: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
     ) -> None:
         self._engine = engine
         self._probe = probe
@@ -46,6 +48,7 @@ class Health:
         self._is_draining = is_draining
         self._is_full = is_full
         self._backends = dict(backends or {})
+        self._others = dict(others or {})
         self._started = False
         self._probing = threading.Lock()
         self._engine_said: Optional[str] = None
@@ -74,6 +77,7 @@ class Health:
             _check("draining", "the server is stopping" if self._is_draining() else None),
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
+            *(_check(f"engine:{name}", fault(), "warn") for name, fault in self._others.items()),
             *(_check(name, fault(), "warn") for name, fault in self._backends.items()),
         ]
 

@@ -160,9 +160,10 @@ class API:
     # --- listings -------------------------------------------------------------------------------
 
     def list_voices(self, environ: Environ) -> Reply:
-        """Voices in the order of their ids."""
+        """Voices in the order of their engines, and of their ids."""
         query = validated(_voices_query, query_string(environ))
-        voices = self._synthesizer.catalogue.list(
+        catalogue = self._synthesizer.catalogue
+        voices = catalogue.list(
             language=query.language,
             gender=query.gender,
             engine=query.engine,
@@ -170,7 +171,7 @@ class API:
             variants=query.variants,
             named=query.named,
         )
-        return json_reply(VoiceList(list(voices)))
+        return json_reply(VoiceList(list(voices), list(catalogue.broken)))
 
     def get_voice(self, environ: Environ, voice: str) -> Reply:
         """The voice itself, whatever name it was called by."""
