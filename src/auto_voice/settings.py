@@ -27,6 +27,9 @@ def _text(description: str, **kwargs: Any) -> Any:
     return msgspec.Meta(description=description, **kwargs)
 
 
+ENGINES = ("espeak", "piper", "sherpa", "stub")
+"""Engines that a setting may name, installed or not."""
+
 Switch = Literal["on", "off"]
 GpuMetrics = Literal["auto", "on", "off"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -456,6 +459,12 @@ def _problems_of(settings: Settings) -> List[str]:
         _parse_aliases(settings.voice_aliases)
     except ValueError as error:
         problems.append(f"{PREFIX}VOICE_ALIASES: {error}")
+    strange = set(filter(None, map(str.strip, settings.engine.split(",")))) - {*ENGINES}
+    if strange and settings.engine != "auto":
+        problems.append(
+            f"{PREFIX}ENGINE={settings.engine!r}: there is no engine {', '.join(sorted(strange))}; "
+            f"it is auto, or some of {', '.join(ENGINES)}"
+        )
     try:
         _check_rate_limit(settings.rate_limit)
     except ValueError as error:

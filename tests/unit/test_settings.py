@@ -42,6 +42,8 @@ def wrong_values():
             yield name, "perhaps"
         elif isinstance(kind, msgspec.inspect.StrType) and kind.min_length:
             yield name, "   "
+    yield "engine", "espeak,festival"
+    yield "engine", "auto,espeak"
     yield "voice_aliases", "alloy"
     yield "voice_aliases", "=en"
     yield "voice_aliases", "alloy="
