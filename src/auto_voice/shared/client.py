@@ -1,8 +1,9 @@
 """Redis: the only place that knows its package, and how long anybody waits for it.
 
-A request asks Redis once or twice, and each time waits for 40 ms at most, or as long as is set. Whatever could
-take longer, such as finding its address and connecting, is done in threads of its own. As soon
-as Redis fails one request, the others do not ask it any more (see `breaker`), and go on alone.
+A request asks Redis once or twice, and each time waits for 40 ms at most, or as long as is set.
+Whatever could take longer, such as finding its address and connecting, is done in threads of its
+own. As soon as Redis fails one request, the others do not ask it any more (see `breaker`), and go
+on alone.
 """
 
 import hashlib
