@@ -242,7 +242,7 @@ def _redis(settings: Settings) -> Optional[SharedRedis]:
     if not settings.redis_url:
         return None
     try:
-        return SharedRedis(settings.redis_url)
+        return SharedRedis(settings.redis_url, settings.redis_wait_ms / 1000)
     except (MissingDependency, ValueError) as error:
         raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
 

@@ -273,10 +273,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str,
         _text(
-            "Redis, such as `redis://localhost:6379/0`: servers that share it share finished audio, "
-            "rate limits and the studio's sessions; while it does not answer, each goes on alone."
+            "Redis, such as `redis://localhost:6379/0`: servers that share it share finished "
+            "audio, rate limits and the studio's sessions; while it does not answer, each goes on "
+            "alone."
         ),
     ] = ""
+    redis_wait_ms: Annotated[
+        int,
+        _text(
+            "Milliseconds a request waits for an answer of Redis, twice at most, before the server "
+            "goes on without it.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 40
 
     def __repr__(self) -> str:
         shown = (
