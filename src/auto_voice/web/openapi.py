@@ -22,6 +22,7 @@ _WHAT = {
     101: "The connection is a WebSocket from here on",
     200: "Success",
     201: "Made",
+    204: "There is nothing to say",
     304: "It has not changed",
     400: "The request is wrong",
     401: "The API key is missing or wrong",
