@@ -14,6 +14,8 @@ import nox
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 TESTS = ["tests/unit", "tests/integration"]
+WHEEL = os.environ.get("WHEEL")
+"""A folder with the wheel to test, which was built before; without it, each session builds one."""
 
 nox.options.default_venv_backend = "venv"  # virtualenv's newest no longer makes one for 3.8
 nox.options.download_python = "never"
@@ -51,7 +53,8 @@ def run_tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests against the built package, with the newest of what it needs."""
-    session.install(".", *nox.project.dependency_groups(PYPROJECT, "test"))
+    package = "." if WHEEL is None else str(*Path(WHEEL).glob("*.whl"))
+    session.install(package, *nox.project.dependency_groups(PYPROJECT, "test"))
     run_tests(session)
 
 

@@ -49,10 +49,11 @@ def hold(condition: bool, otherwise: str) -> None:
         sys.exit(otherwise)
 
 
-def listen(path: Path) -> None:
+def listen(path: Path, at_least_s: float = 1.0) -> None:
     """Stop unless it lasts as long as the text takes and can be heard."""
     with wave.open(str(path)) as recording:
-        hold(recording.getnframes() > recording.getframerate(), f"{path} is too short")
+        length_s = recording.getnframes() / recording.getframerate()
+        hold(length_s >= at_least_s, f"{path} is too short")
         samples = array("h", recording.readframes(recording.getnframes()))
     hold(max(samples) > 1000, f"{path} is silent")
 

@@ -58,6 +58,7 @@ PARTS: Dict[str, Part] = {
     "promtool": Part(("promtool",), "prometheus"),
     "ps": Part(("ps",), "procps"),
     "redis-server": Part(("redis-server",), "redis-server"),
+    "skopeo": Part(("skopeo",), "skopeo"),
     "ss": Part(("ss",), "iproute2"),
     "wrk": Part(("wrk",), "wrk"),
 }
