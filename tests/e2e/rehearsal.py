@@ -69,6 +69,7 @@ class Runner:
     def __init__(self, folder: Path, repository: Path, tag: str) -> None:
         self.folder, self.repository, self.tag = folder, repository, tag
         self.artifacts = folder / "artifacts"
+        self.artifacts.mkdir()
         self.attested: List[Path] = []
         self.environment: Dict[str, str] = {}
         """What every step sees besides its own."""

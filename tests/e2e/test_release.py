@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
 import pytest
@@ -203,8 +202,11 @@ def test_the_image_that_was_scanned_is_the_one_that_is_pulled(runner):
             assert f"{address}/autovoice@{digest}" in json.loads(told)
         labels = json.loads(docker("image", "inspect", tags[0]).stdout)[0]["Config"]["Labels"]
         assert labels["org.opencontainers.image.version"] == VERSION
-        said = docker("run", "--rm", tags[0], "say", "--output", "-", "--", "I am released.")
-        assert said.returncode == 0
+        sound = runner.folder / "pulled.wav"
+        with sound.open("wb") as file:
+            say = ["docker", "run", "--rm", tags[0], "say", "--output", "-", "I am released."]
+            subprocess.run(say, check=True, stdout=file)
+        speaks.listen(sound, at_least_s=0.5)
     finally:
         docker("rm", "--force", "--volumes", registry, check=False)
         docker("rmi", "--force", IMAGE, *tags, check=False)

@@ -69,5 +69,5 @@ def _evaluate(expression: str, contexts: Dict[str, str]) -> Any:
     text = names.sub(
         lambda found: found[0] if found[0][0] == "'" else repr(contexts[found[0]]), expression
     )
-    text = text.replace("&&", " and ").replace("||", " or ").strip()
-    return eval(text, {"__builtins__": {}})
+    text = re.sub(r"!(?!=)", " not ", text.replace("&&", " and ").replace("||", " or "))
+    return eval(text.strip(), {"__builtins__": {}, "startsWith": str.startswith})
