@@ -45,7 +45,9 @@ class Index:
         to = f"http://127.0.0.1:{self.port}/"
         options = ["--trusted-publishing", "never", "--username", "any", "--password", "any"]
         found = sorted(map(str, folder.iterdir()))
-        subprocess.run([uv, "publish", "--quiet", "--publish-url", to, *options, *found], check=True)
+        subprocess.run(
+            [uv, "publish", "--quiet", "--publish-url", to, *options, *found], check=True
+        )
 
     def sums(self) -> Dict[str, str]:
         """Each package that was uploaded, and the SHA-256 of what the index gives for it."""

@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts import speaks
+
 from tests.e2e.containers import docker, get, until
 from tests.e2e.index import Index
 from tests.e2e.rehearsal import Runner, released
-from tests.house.house import ROOT
 
 TAG, VERSION = "v9.9.9-rc.1", "9.9.9rc1"
 WHEEL = f"autovoice-{VERSION}-py3-none-any.whl"
@@ -163,11 +162,15 @@ def test_the_image_that_was_scanned_is_the_one_that_is_pulled(runner):
     runner.checkout(workspace, {})
     subprocess.run(["make", "image", f"TAG={IMAGE}", "ARGS=--quiet"], cwd=workspace, check=True)
     layout = runner.artifacts / "image-cpu"
-    subprocess.run(["skopeo", "copy", "--quiet", f"docker-daemon:{IMAGE}", f"oci:{layout}"], check=True)
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", f"docker-daemon:{IMAGE}", f"oci:{layout}"], check=True
+    )
     one = [workspace / "scripts/one-platform.sh", layout, "amd64", runner.folder / "scanned"]
     subprocess.run(one, check=True)
 
-    registry = docker("run", "--detach", "--publish", "127.0.0.1::5000", "registry:2").stdout.strip()
+    registry = docker(
+        "run", "--detach", "--publish", "127.0.0.1::5000", "registry:2"
+    ).stdout.strip()
     try:
         address = docker("port", registry, "5000/tcp").stdout.split()[0]
         until(lambda: get(f"http://{address}/v2/") is not None, "the registry answers")
@@ -175,7 +178,11 @@ def test_the_image_that_was_scanned_is_the_one_that_is_pulled(runner):
         runner.contexts.update(
             {"matrix.variant": "cpu", "steps.metadata.outputs.tags": "\n".join(tags)}
         )
-        for action in ("docker/metadata-action", "docker/login-action", "sigstore/cosign-installer"):
+        for action in (
+            "docker/metadata-action",
+            "docker/login-action",
+            "sigstore/cosign-installer",
+        ):
             runner.uses[action] = lambda workspace, given: None
         pushed = []
         runner.uses["actions/attest"] = lambda workspace, given: pushed.append(
