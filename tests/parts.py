@@ -60,6 +60,7 @@ PARTS: Dict[str, Part] = {
     "redis-server": Part(("redis-server",), "redis-server"),
     "skopeo": Part(("skopeo",), "skopeo"),
     "ss": Part(("ss",), "iproute2"),
+    "ssh-agent": Part(("ssh-agent",), "openssh-client"),
     "wrk": Part(("wrk",), "wrk"),
 }
 

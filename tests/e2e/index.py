@@ -1,13 +1,13 @@
 """A package index on this machine."""
 
 import hashlib
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Dict
 
 from tests.e2e.containers import get, until
+from tests.integration.serving import unused_port
 
 
 class Index:
@@ -17,7 +17,7 @@ class Index:
         self.packages = folder / "packages"
         self.packages.mkdir()
         self.log = folder / "log"
-        self.port = free_port()
+        self.port = unused_port()
 
     @property
     def url(self) -> str:
@@ -57,10 +57,3 @@ class Index:
             assert body is not None
             found[path.name] = hashlib.sha256(body).hexdigest()
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

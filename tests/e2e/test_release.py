@@ -4,6 +4,7 @@ of this machine in place of the public ones.
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from scripts import speaks
 
 from tests.e2e.containers import docker, get, until
 from tests.e2e.index import Index
-from tests.e2e.rehearsal import Runner, released
+from tests.e2e.rehearsal import Runner, git, released
 
 TAG, VERSION = "v9.9.9-rc.1", "9.9.9rc1"
 WHEEL = f"autovoice-{VERSION}-py3-none-any.whl"
@@ -107,6 +108,61 @@ def test_the_notes_have_the_changelog_on_top_and_the_commits_below(packages):
     told, _, commits = notes.partition("<details>")
     assert f"refs/tags/{TAG}" in told
     assert re.search(r"^- Release 9\.9\.9-rc\.1 \([0-9a-f]{10}\)$", commits, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("tag", "spoilt", "reason"),
+    [
+        ("v9.9.8", "", "__init__.py says 9.9.9rc1"),
+        ("v9.9.9", "", "__init__.py says 9.9.9rc1"),
+        (TAG, "CHANGELOG.md", "has no section"),
+        (TAG, "README.md", f"the tag {TAG} is at"),
+    ],
+)
+def test_a_tag_that_means_something_else_stops_it(runner, tmp_path, tag, spoilt, reason):
+    """Another version than the source's, one that nobody described, a commit after the tag."""
+    runner.checkout(tmp_path, {})
+    if spoilt:
+        (tmp_path / spoilt).write_text("# Nothing\n")
+        git(tmp_path, "commit", "--quiet", "--all", "--message", "Spoil it")
+    script = [sys.executable, "scripts/release.py", "check", tag]
+    done = subprocess.run(script, cwd=tmp_path, stderr=subprocess.PIPE)
+    assert done.returncode != 0
+    assert reason in done.stderr.decode()
+
+
+def test_a_commit_that_is_not_on_main_stops_it(runner, tmp_path):
+    """Even if everything else is right: nobody looked at it."""
+    git(runner.repository, "checkout", "--quiet", "-B", "aside", "main~1")
+    try:
+        runner.checkout(tmp_path, {})
+        git(tmp_path, "checkout", "--quiet", TAG)
+        check = [sys.executable, "scripts/release.py", "check", TAG]
+        env = {**os.environ, "RELEASE_BRANCH": "origin/main"}
+        assert subprocess.run(check, cwd=tmp_path, env=env).returncode == 0
+        env["RELEASE_BRANCH"] = "origin/aside"
+        done = subprocess.run(check, cwd=tmp_path, env=env, stderr=subprocess.PIPE)
+        assert "is not on origin/aside" in done.stderr.decode()
+    finally:
+        git(runner.repository, "checkout", "--quiet", "main")
+        git(runner.repository, "branch", "--quiet", "-D", "aside")
+
+
+def test_a_package_that_builds_and_is_not_the_locked_one_is_refused(runner, tmp_path):
+    """What has another hash than the lock says has no part in a release."""
+    runner.checkout(tmp_path, {})
+    lock = tmp_path / "requirements-build.lock"
+    before, name, after = lock.read_text(encoding="utf-8").partition("hatchling==")
+    spoilt = re.sub("sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, after, count=2)
+    lock.write_text(before + name + spoilt, encoding="utf-8")
+    done = subprocess.run(
+        ["scripts/dist.sh", "elsewhere"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode != 0
+    assert "hash" in done.stdout.decode().lower()
 
 
 def test_what_is_attested_is_what_is_released(runner, packages):
