@@ -25,7 +25,8 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run say test test-fast test-serial test-matrix checks coverage lint $(LINTS) lint-tools \
+.PHONY: help setup run say test test-fast test-serial test-parallel test-matrix checks \
+	coverage coverage-run coverage-report lint $(LINTS) lint-tools \
 	audit ci dist dist-again dist-check dist-speaks release-check release-notes release-sbom \
 	release-dry-run format bench dashboards observe native lock image up down logs clean
 
@@ -48,11 +49,13 @@ say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
 
-test: test-serial ## run every test that this machine can run
-	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+test: test-serial test-parallel ## run every test that this machine can run
 
 test-serial: $(DEV)
 	$(PY) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
+
+test-parallel: $(DEV)
+	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
 	$(PY) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
@@ -64,9 +67,14 @@ checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
 	$(PY) -m pytest -n $(JOBS) -m "not serial" tests/house tests/alerts tests/unit/test_docs.py \
 		tests/integration/test_dashboards.py $(ARGS)
 
-coverage: $(DEV) lint-tools ## say which lines no test reaches (htmlcov/ shows them), and fail below the floor
-	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS)
+coverage: coverage-run coverage-report ## say which lines no test reaches (see htmlcov/); fail below 90 %
+
+# With MORE=yes, what is run comes to what was run before.
+coverage-run: $(DEV) lint-tools
+	$(if $(MORE),,$(PY) -m coverage erase)
+	$(PY) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(MORE),$(NONE_IS_FINE))
+
+coverage-report:
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage html --quiet --fail-under 0
 	$(PY) -m coverage xml --quiet --fail-under 0 -o htmlcov/coverage.xml
