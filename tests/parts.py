@@ -58,7 +58,9 @@ PARTS: Dict[str, Part] = {
     "promtool": Part(("promtool",), "prometheus"),
     "ps": Part(("ps",), "procps"),
     "redis-server": Part(("redis-server",), "redis-server"),
+    "skopeo": Part(("skopeo",), "skopeo"),
     "ss": Part(("ss",), "iproute2"),
+    "ssh-agent": Part(("ssh-agent",), "openssh-client"),
     "wrk": Part(("wrk",), "wrk"),
 }
 
