@@ -54,6 +54,7 @@ PARTS: Dict[str, Part] = {
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
     "jq": Part(("jq",), "jq"),
     "nodejs": Part(("node", "nodejs"), "nodejs"),
+    "openssl": Part(("openssl",), "openssl"),
     "prometheus": Part(("prometheus",), "prometheus"),
     "promtool": Part(("promtool",), "prometheus"),
     "ps": Part(("ps",), "procps"),
