@@ -71,9 +71,7 @@ def _through(
     """How far the outputs of ``node`` look."""
     if any(other.rate != known[0].rate for other in known):
         raise CannotSplit(f"{node.op_type} takes tensors of different lengths")
-    widest = _Seen(
-        max(one.before for one in known), max(one.after for one in known), known[0].rate
-    )
+    widest = _Seen(max(one.before for one in known), max(one.after for one in known), known[0].rate)
     if any(name in sizes for name in node.input):
         if node.op_type != "ConstantOfShape":
             raise CannotSplit(f"{node.op_type} reckons with a length")

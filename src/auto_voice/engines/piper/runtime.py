@@ -42,9 +42,7 @@ class Session:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         options.log_severity_level = 4
-        self._session = library.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.inputs: List[str] = [info.name for info in self._session.get_inputs()]
         self.outputs = [
             Tensor(info.name, info.type, list(info.shape or []))
