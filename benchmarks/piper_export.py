@@ -19,6 +19,8 @@ from piper.train.vits.lightning import VitsModel
 OPSET = 15
 MEAN_FRAMES = 3.4
 """That a symbol lasts, at 86 frames a second: half of the symbols are pads between the others."""
+LOUDNESS = 0.1
+"""Root mean square of its noise."""
 
 _HIGH = {
     "resblock": "1",
@@ -63,6 +65,10 @@ def model_of(kind: str) -> Any:
         affine.logs.fill_(1.5)
         affine.m.fill_(-torch.tensor(MEAN_FRAMES - 0.5).log().item() * 2.718281828**1.5)
         model.dec.remove_weight_norm()
+        ids = torch.randint(low=0, high=model.n_vocab, size=(1, 50), dtype=torch.long)
+        sid = torch.LongTensor([0]) if model.n_speakers > 1 else None
+        sound = model.infer(ids, torch.LongTensor([50]), sid=sid)[0]
+        model.dec.conv_post.weight.mul_(LOUDNESS / sound.std())
     return model
 
 
@@ -96,6 +102,29 @@ def export(model: Any, path: Path) -> None:
         },
         dynamo=False,
     )
+
+
+def shorten(path: Path) -> None:
+    """Give everything in a small graph a short name: the names are most of it."""
+    import onnx
+
+    model = onnx.load(str(path))
+    graph = model.graph
+    kept = {info.name for info in (*graph.input, *graph.output)} | {""}
+    names: Dict[str, str] = {}
+
+    def short(name: str) -> str:
+        return name if name in kept else names.setdefault(name, f"{len(names):x}")
+
+    for tensor in graph.initializer:
+        tensor.name = short(tensor.name)
+    for node in graph.node:
+        node.ClearField("name")
+        node.ClearField("doc_string")
+        for held in (node.input, node.output):
+            held[:] = [short(name) for name in held]
+    del graph.value_info[:]
+    onnx.save(model, str(path))
 
 
 def config_of(kind: str) -> Dict[str, Any]:
@@ -133,6 +162,8 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     with torch.no_grad():
         export(model_of(kind), path)
+    if kind.startswith("tiny"):
+        shorten(path)
     config = json.dumps(config_of(kind), ensure_ascii=False, indent=2)
     path.with_name(path.name + ".json").write_text(config + "\n", encoding="utf-8")
 

@@ -71,7 +71,6 @@ class EspeakEngine(Engine):
         self._espeak = EspeakLibrary()
         self._library = self._espeak.functions
         self._rate = self._espeak.rate
-        self._library.espeak_SetSynthCallback(self._callback)
         self.version = self._espeak.version
         self._can_stretch = hasattr(self._library, "sonicCreateStream")
         self._state = HiddenState(self._library, self._espeak.path)
@@ -201,6 +200,9 @@ class EspeakEngine(Engine):
 
     def _select(self, voice: str, wpm: int, pitch: int) -> None:
         base, plus, variant = voice.partition("+")
+        if not self._espeak.claim(self):
+            self._library.espeak_SetSynthCallback(self._callback)
+            self._selected = None
         # A variant may have an echo, which an utterance leaves behind.
         if self._selected == (voice, wpm, pitch) and not plus:
             return

@@ -13,7 +13,7 @@ and the chain is cut wherever a single tensor holds all that goes on: so each of
 only a little to either side, and little is computed twice where pieces meet.
 """
 
-from typing import Iterable, List, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 from auto_voice.engines.piper.graph import CannotSplit, Graph
 from auto_voice.engines.piper.reach import Reach, reach
@@ -112,7 +112,7 @@ def _borders(graph: Graph, chain: Set[int], start: str) -> List[str]:
     """Tensors each of which alone holds what goes on in the chain."""
     left = {name: len(chain.intersection(users)) for name, users in graph.consumers.items()}
     alive = {start}
-    borders = []
+    borders: List[str] = []
     for index in sorted(chain):
         for name in graph.needs(index):
             left[name] -= 1
@@ -132,7 +132,7 @@ def _between(graph: Graph, chain: Set[int], start: str, end: str) -> Set[str]:
 
 def _taken(graph: Graph, nodes: Set[int], start: Set[str]) -> List[str]:
     """What nodes take from elsewhere that is neither constant nor free for all."""
-    found = {}
+    found: Dict[str, None] = {}
     for index in sorted(nodes):
         for name in graph.needs(index):
             made_by = graph.producer.get(name)

@@ -78,7 +78,7 @@ class Network:
         Raises:
             EngineFailed: the network's answer cannot be sound.
         """
-        given = {
+        given: Dict[str, Any] = {
             "input": np.array([ids], np.int64),
             "input_lengths": np.array([len(ids)], np.int64),
             "scales": np.array(scales, np.float32),
