@@ -16,6 +16,7 @@ from auto_voice.errors import AutoVoiceError
 from tests.unit.engines.speaking import (
     loaded,
     longest_silence_s,
+    options,
     period_hz,
     said_by,
     samples,
@@ -77,7 +78,7 @@ def fresh():
     """What a process said that had said nothing before: engine's name to its `REFERENCES`."""
     said = {}
     for name in ENGINES:
-        process = WorkerProcess(name)
+        process = WorkerProcess(name, options())
         try:
             process.wait_until_loaded()
             said[name] = [said_by(process, **options).pcm for options in references(loaded(name))]
