@@ -174,6 +174,8 @@ def test_pitch_works_at_both_ends_and_in_between(engine, can):
     """The voice is higher by the factor, and as fast as before."""
     lowest, highest = can.pitch
     assert lowest <= 1.0 <= highest
+    if lowest == highest:
+        pytest.skip("this engine speaks at one pitch")
     text = "aaaoea"  # a vowel for speech, 200 Hz for tones
     normal = speak(engine, text).pcm
     normal_hz = period_hz(normal, can.sample_rate, 60, 250)

@@ -75,12 +75,28 @@ class PiperEngine(Engine):
         voice_id, plus, speaker = utterance.voice.partition("+")
         voice = self._store.get(voice_id)
         number = _speaker(voice, speaker if plus else None)
+        sentences = self._sentences(utterance, voice)
+        try:
+            self._say(sentences, voice, number, utterance, emitter)
+        finally:
+            self._store.tidy()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _say(
+        self,
+        sentences: List[Sentence],
+        voice: Spoken,
+        speaker: Optional[int],
+        utterance: Utterance,
+        emitter: Emitter,
+    ) -> None:
         rate = voice.config.audio.sample_rate
         pause = bytes(2 * round(voice.config.inference.sentence_silence * rate / utterance.speed))
-        sentences = self._sentences(utterance, voice)
         heard = 0
         for index, sentence in enumerate(sentences):
-            for pcm, words in self._spoken(sentence, voice, number, utterance.speed):
+            for pcm, words in self._spoken(sentence, voice, speaker, utterance.speed):
                 for start, char_start, char_end in words:
                     emitter.word(Word((heard + start) / rate, char_start, char_end))
                 heard += len(pcm) // 2
@@ -90,9 +106,6 @@ class PiperEngine(Engine):
                 heard += len(pause) // 2
                 if pause and not emitter.audio(pause):
                     return
-
-    def close(self) -> None:
-        self._store.close()
 
     def _sentences(self, utterance: Utterance, voice: Spoken) -> List[Sentence]:
         if voice.config.phoneme_type == "text":

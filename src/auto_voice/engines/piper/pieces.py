@@ -19,7 +19,7 @@ from auto_voice.engines.piper.runtime import Session
 FIRST_FRAMES = 24
 """Of sound in the first piece; about 0.28 s."""
 GROWTH = 2
-MOST_FRAMES = 384
+MOST_FRAMES = 192
 """Of sound in a piece: what is computed for nobody when a client leaves."""
 
 
@@ -95,8 +95,9 @@ class _Flow:
                 taken = self._ends[number].take(steps, last)
                 self._entered[number] = end
                 self._turn.notify_all()
-            if taken.length == 0:
-                return np.zeros(0, np.float32)
+            if taken.length == 0:  # too short a piece; the next one will bring its sound, too
+                steps = None
+                continue
             inputs = {stage.start: taken.steps}
             for name in session.inputs:
                 if name != stage.start:
@@ -104,7 +105,7 @@ class _Flow:
                     inputs[name] = side[..., taken.span] if name in stage.sides else side
             (steps,) = session.run(inputs)
             steps = steps[..., taken.first : taken.first + taken.length]
-        return np.ravel(steps)
+        return np.zeros(0, np.float32) if steps is None else np.ravel(steps)
 
     def stop(self) -> None:
         """Nobody wants the rest."""
@@ -139,9 +140,13 @@ class _End:
         """Steps of its input whose output has been computed."""
 
     def take(self, steps: Any, last: bool) -> _Taken:
-        """What to compute, given the next steps; ``last``: there are no more."""
-        if self._kept is not None:
+        """What to compute, given the next steps, or None; ``last``: there are no more."""
+        if steps is None:
+            steps = self._kept
+        elif self._kept is not None:
             steps = np.concatenate((self._kept, steps), axis=-1)
+        if steps is None:
+            return _Taken(None, slice(0, 0), 0, 0)
         came = self._from + steps.shape[-1]
         ready = came if last else max(came - self._reach.after, self._done)
         low = max(self._done - self._reach.before, 0)

@@ -43,6 +43,9 @@ class Session:
         options.enable_mem_pattern = False
         options.log_severity_level = 4
         self._session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # It would keep a second copy of the voice, for execution providers that fail.
+        if hasattr(self._session, "_model_bytes"):
+            self._session._model_bytes = b""
         self.inputs: List[str] = [info.name for info in self._session.get_inputs()]
         self.outputs = [
             Tensor(info.name, info.type, list(info.shape or []))

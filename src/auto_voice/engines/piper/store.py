@@ -1,6 +1,5 @@
 """The voices in a folder: what they say of themselves, and those of them that are loaded."""
 
-import ctypes
 import logging
 import os
 import re
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from auto_voice.engines.engine import Voice
-from auto_voice.engines.piper import config
+from auto_voice.engines.piper import config, memory
 from auto_voice.engines.piper.config import VoiceConfig
 from auto_voice.engines.piper.network import Network
 from auto_voice.errors import VoiceUnavailable
@@ -23,6 +22,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 QUALITIES = ("x_low", "low", "medium", "high")
 _MEMORY_FACTOR = 1.5
 """A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
+_WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
+"""Bytes that a worker keeps at most: so many, and so many times the files of loaded voices."""
 
 _Signature = Tuple[int, int, int]
 
@@ -83,6 +84,12 @@ class VoiceStore:
         """Ids of the voices in memory, the one used last at the end."""
         return list(self._loaded)
 
+    def tidy(self) -> None:
+        """Return what sentences took, where it has become much beside the voices themselves."""
+        files = sum(loaded.signature[1] for loaded in self._loaded.values())
+        if memory.resident_bytes() > _WITHOUT_VOICES + _KEPT_FACTOR * files:
+            memory.give_back()
+
     def close(self) -> None:
         """Forget all that is loaded."""
         self._loaded.clear()
@@ -103,7 +110,7 @@ class VoiceStore:
             self._broken[voice_id] = (signature, unavailable)
             raise unavailable from None
         finally:
-            _give_back_memory()
+            memory.give_back()
         log.info("The voice %s was loaded in %.1f s", voice_id, time.perf_counter() - began)
         return _Loaded(signature, network, size)
 
@@ -175,11 +182,3 @@ def _signature(path: Path) -> _Signature:
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:200] + "…"
-
-
-def _give_back_memory() -> None:
-    """Return to the system what loading took and has freed: as much again as the voice."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except AttributeError:
-        pass  # not glibc
