@@ -100,11 +100,13 @@ class EspeakPhonemes:
         self._functions = library.functions
         self._functions.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._words = WordFinder(library)
-        # The first voice of a tag is its own; those of lower rank only speak it, too.
+        # A voice's first tag is its own; the others it only speaks, too.
         self._files: Dict[str, str] = {}
-        for _, identifier, _, tags in library.list(None):
-            for _, tag in tags:
-                self._files.setdefault(tag, identifier)
+        listed = library.list(None)
+        for number in range(max(len(voice.tags) for voice in listed)):
+            for voice in listed:
+                for _, tag in voice.tags[number : number + 1]:
+                    self._files.setdefault(tag, voice.identifier)
 
     def sentences(self, utterance: Utterance, voice: str) -> List[Sentence]:
         """The sentences of a text; ``voice``: espeak-ng's.
