@@ -121,6 +121,7 @@ class EspeakPhonemes:
         marked = self._marked(text, utterance, voice)
         read = marked.text if marked else text
         flags = CHARS_UTF8 | (PHONEMES if marked else 0)
+        self._words.prepare(flags)
         sentences: List[str] = []
         current = ""
         for clause, end in self._clauses(read, flags):

@@ -45,6 +45,11 @@ class WordFinder:
         self._found: List[Tuple[int, int, int]] = []
         """How many phonemes were heard before a word, its place in the text, its length."""
 
+    def prepare(self, flags: int) -> None:
+        """Have the library read as ``flags`` say: it only listens to them when it speaks."""
+        self._functions.espeak_SetSynthCallback(self._callback)
+        self._functions.espeak_Synth(b" \x00", 2, 0, 0, 0, flags, None, None)
+
     def places(
         self,
         text: str,
