@@ -15,7 +15,7 @@ PATIENCE_S = 30.0
 """Seconds after which a test gives up waiting for what should come soon."""
 
 
-def options() -> EngineOptions:
+def engine_options() -> EngineOptions:
     """What engines are told in tests: where there are voices, for those whose voices are files."""
     return EngineOptions(voice_dir=str(voices.folder()))
 
@@ -49,7 +49,7 @@ class Recorder:
 @functools.lru_cache(maxsize=None)
 def loaded(name: str) -> Engine:
     """The engine of this name, loaded once: a second espeak-ng in a process is not a new one."""
-    engine = create(name, options())
+    engine = create(name, engine_options())
     engine.load()
     return engine
 

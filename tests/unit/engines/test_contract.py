@@ -14,9 +14,9 @@ from auto_voice.engines.engine import Description, Phonemes, describe
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import AutoVoiceError
 from tests.unit.engines.speaking import (
+    engine_options,
     loaded,
     longest_silence_s,
-    options,
     period_hz,
     said_by,
     samples,
@@ -78,7 +78,7 @@ def fresh():
     """What a process said that had said nothing before: engine's name to its `REFERENCES`."""
     said = {}
     for name in ENGINES:
-        process = WorkerProcess(name, options())
+        process = WorkerProcess(name, engine_options())
         try:
             process.wait_until_loaded()
             said[name] = [said_by(process, **options).pcm for options in references(loaded(name))]

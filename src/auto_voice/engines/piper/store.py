@@ -6,7 +6,7 @@ import re
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from auto_voice.engines.engine import Voice
 from auto_voice.engines.piper import config, memory

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from auto_voice.engines.engine import EngineOptions, Utterance
+from auto_voice.engines.engine import EngineOptions
 from auto_voice.engines.piper import store
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.engine import PiperEngine
