@@ -28,7 +28,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
 # Where Redis is full, what is there can still be read: hence pcall for all that writes.
-_LOOK = script(_NOW + """
+_LOOK = script(
+    _NOW
+    + """
 local value = redis.call('GET', KEYS[1])
 if value then
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
@@ -39,10 +41,13 @@ if ARGV[3] == '' then return {'free'} end
 local claimed = redis.pcall('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4])
 if not claimed then return {'taken'} end
 return {claimed.ok and 'mine' or 'free'}
-""")
+"""
+)
 
 # At most a hundred values at once, since nobody else is served meanwhile.
-_PUT = script(_NOW + """
+_PUT = script(
+    _NOW
+    + """
 local entry, used, sizes, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, value, ttl, limit, token, prefix = unpack(ARGV)
 local old = tonumber(redis.call('HGET', sizes, key) or 0)
@@ -76,24 +81,29 @@ redis.call('PEXPIRE', sizes, ttl)
 redis.call('PEXPIRE', used, ttl)
 if token ~= '' and redis.call('GET', claim) == token then redis.call('DEL', claim) end
 return dropped
-""")
+"""
+)
 
-_DROP = script("""
+_DROP = script(
+    """
 local size = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 if redis.call('HDEL', KEYS[3], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[3], '=', -size) end
-""")
+"""
+)
 
 _GIVE_UP = script(
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 )
 
-_RENEW = script("""
+_RENEW = script(
+    """
 for number, claim in ipairs(KEYS) do
   if redis.call('GET', claim) == ARGV[number + 1] then redis.call('PEXPIRE', claim, ARGV[1]) end
 end
-""")
+"""
+)
 
 
 class Found(NamedTuple):
