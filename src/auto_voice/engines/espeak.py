@@ -6,11 +6,7 @@ synchronous mode: `espeak_Synth` calls back with samples and returns at the end.
 """
 
 import ctypes
-import logging
 import math
-import os
-import struct
-from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from auto_voice.engines.engine import (
@@ -23,64 +19,31 @@ from auto_voice.engines.engine import (
     Voice,
     Word,
 )
-from auto_voice.engines.espeak_phonemes import Phonology, table_of
+from auto_voice.engines.espeak_library import (
+    CHARS_UTF8,
+    COMMANDS,
+    ENDPAUSE,
+    EVENT_LIST_TERMINATED,
+    EVENT_WORD,
+    PHONEMES,
+    PITCH,
+    RATE,
+    Callback,
+    EspeakLibrary,
+    Event,
+)
 from auto_voice.engines.espeak_state import HiddenState
-from auto_voice.engines.espeak_tables import Tables
 from auto_voice.engines.espeak_text import LibraryText
-from auto_voice.errors import EngineFailed, MissingDependency
+from auto_voice.errors import EngineFailed
 
-log = logging.getLogger(__name__)
-
-# Constants of espeak-ng's public header, speak_lib.h.
-_OUTPUT_SYNCHRONOUS = 2
-_INITIALIZE_DONT_EXIT = 0x8000
-_CHARS_UTF8, _PHONEMES, _ENDPAUSE = 1, 0x100, 0x1000
-_RATE, _PITCH = 1, 3
-_EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
-
-_BUFFER_MS = 1000
-"""Of audio a callback: takes about 1 ms to fill, and few callbacks cost little."""
 _NORMAL_WPM = 175
 _SLOWEST_WPM, _FASTEST_WPM = 80, 449
 """What the library does by itself. Past 449 it stretches, too, but forgets to in its word times."""
 _NORMAL_PITCH = 50
-# Control characters are commands to the library (\x01 and a letter), and NUL ends its text.
-_COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
 _SILENT = " .,;:…-–—\u2028\u2029\ufeff"
 """A text of nothing but these is silence."""
 _UNSTEADY = frozenset({"caleb", "Reed"})
 """Variants that sound different each time: espeak-ng's second synthesizer keeps more to itself."""
-_GENDERS = {1: "male", 2: "female"}
-
-
-class _Event(ctypes.Structure):
-    _fields_ = [
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position_ms", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", ctypes.c_char * 8),
-    ]
-
-
-class _Voice(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("languages", ctypes.c_void_p),
-        ("identifier", ctypes.c_char_p),
-        ("gender", ctypes.c_ubyte),
-        ("age", ctypes.c_ubyte),
-        ("variant", ctypes.c_ubyte),
-        ("xx1", ctypes.c_ubyte),
-        ("score", ctypes.c_int),
-        ("spare", ctypes.c_void_p),
-    ]
-
-
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class EspeakEngine(Engine):
@@ -102,41 +65,19 @@ class EspeakEngine(Engine):
         """What the library reads where some of it is phonemes; None: the utterance's text."""
         self._length = 0
         self._wanted = True
-        self._callback = _Callback(self._on_samples)
+        self._callback = Callback(self._on_samples)
 
     def load(self) -> None:
-        try:
-            import espeakng_loader
-        except ImportError:
-            raise MissingDependency(
-                "The engine espeak needs a package: pip install espeakng-loader"
-            ) from None
-        path = espeakng_loader.get_library_path()
-        try:
-            self._library = ctypes.CDLL(path)
-        except OSError as error:
-            raise EngineFailed(f"espeak-ng's library does not load: {error}") from None
-        self._data = Path(espeakng_loader.get_data_path())
-        rate = self._library.espeak_Initialize(
-            _OUTPUT_SYNCHRONOUS,
-            _BUFFER_MS,
-            os.fsencode(self._data),
-            _INITIALIZE_DONT_EXIT,
-        )
-        if rate <= 0:
-            raise EngineFailed("espeak-ng does not find its data")
-        self._rate: int = rate
-        self._library.espeak_SetSynthCallback(self._callback)
-        self._library.espeak_Info.restype = ctypes.c_char_p
-        self.version = self._library.espeak_Info(None).decode()
-        self._tables = _read_tables(self._data)
-        self._phonologies: Dict[str, Phonology] = {}
+        self._espeak = EspeakLibrary()
+        self._library = self._espeak.functions
+        self._rate = self._espeak.rate
+        self.version = self._espeak.version
         self._can_stretch = hasattr(self._library, "sonicCreateStream")
-        self._state = HiddenState(self._library, path)
+        self._state = HiddenState(self._library, self._espeak.path)
         self._voices = self._list_voices()
         self._variants = {
             identifier.split("/", 1)[1]: gender
-            for _, identifier, gender, _ in self._list("variant")
+            for _, identifier, gender, _ in self._espeak.list("variant")
             if identifier.split("/", 1)[1] not in _UNSTEADY
         }
 
@@ -159,7 +100,7 @@ class EspeakEngine(Engine):
             timestamps=True,
             streaming=True,
             reproducible=self._state.known,
-            ipa=self._tables is not None,
+            ipa=self._espeak.tables is not None,
         )
 
     def voices(self) -> List[Voice]:
@@ -172,7 +113,7 @@ class EspeakEngine(Engine):
         return {tag: voice_id for tag, (_, voice_id) in self._preferred.items()}
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
-        text = utterance.text.translate(_COMMANDS)
+        text = utterance.text.translate(COMMANDS)
         marked = self._marked(text, utterance)
         if marked is None and not text.strip(_SILENT):
             return
@@ -184,8 +125,8 @@ class EspeakEngine(Engine):
         self._select(utterance.voice, own_wpm, min(max(pitch, 0), 99))
         self._state.reset()
         data = (marked.text if marked else text).encode("utf-8", "replace") + b"\x00"
-        flags = _CHARS_UTF8 | (_PHONEMES if marked else 0)
-        flags |= _ENDPAUSE if utterance.continues else 0
+        flags = CHARS_UTF8 | (PHONEMES if marked else 0)
+        flags |= ENDPAUSE if utterance.continues else 0
         self._emitter, self._words = emitter, utterance.timestamps
         self._text, self._length = marked, len(text)
         self._failure, self._wanted = None, True
@@ -208,9 +149,7 @@ class EspeakEngine(Engine):
     def close(self) -> None:
         self._library.espeak_Terminate()
 
-    def _on_samples(
-        self, samples: Optional[int], count: int, events: "ctypes.Array[_Event]"
-    ) -> int:
+    def _on_samples(self, samples: Optional[int], count: int, events: "ctypes.Array[Event]") -> int:
         """Called by the library; returns 1 to make it stop."""
         emitter, stretch = self._emitter, self._stretch
         if emitter is None:
@@ -228,11 +167,11 @@ class EspeakEngine(Engine):
             self._failure, self._wanted = error, False
         return 0 if self._wanted else 1
 
-    def _emit_words(self, events: "ctypes.Array[_Event]", emitter: Emitter, factor: float) -> None:
+    def _emit_words(self, events: "ctypes.Array[Event]", emitter: Emitter, factor: float) -> None:
         index = 0
-        while events[index].type != _EVENT_LIST_TERMINATED:
+        while events[index].type != EVENT_LIST_TERMINATED:
             event = events[index]
-            if event.type == _EVENT_WORD:
+            if event.type == EVENT_WORD:
                 # The library counts from 1, and where it reads a symbol's name, past the end.
                 start = min(event.text_position - 1, self._length)
                 place: Optional[Tuple[int, int]] = (start, min(start + event.length, self._length))
@@ -245,23 +184,25 @@ class EspeakEngine(Engine):
     def _marked(self, text: str, utterance: Utterance) -> Optional[LibraryText]:
         """The text with the phonemes that the library can say; None if there are none."""
         file = self._files.get(utterance.voice.partition("+")[0])
-        if not utterance.phonemes or self._tables is None or file is None:
+        if not utterance.phonemes or file is None:
             return None
-        phonology = self._phonologies.get(file)
+        phonology = self._espeak.phonology(file)
         if phonology is None:
-            table = table_of(self._data / "lang" / file)
-            phonology = self._phonologies[file] = Phonology(self._tables.phonemes(table))
+            return None
         marked = LibraryText(text, utterance.phonemes, phonology)
         return marked if marked.has_phonemes else None
 
     def _forget(self) -> None:
         """Get rid of what an utterance that was broken off has left in the library."""
         self._emitter, self._words = _Nobody(), False
-        self._library.espeak_Synth(b"a\x00", 2, 0, 0, 0, _CHARS_UTF8, None, None)
+        self._library.espeak_Synth(b"a\x00", 2, 0, 0, 0, CHARS_UTF8, None, None)
         self._emitter = self._selected = None
 
     def _select(self, voice: str, wpm: int, pitch: int) -> None:
         base, plus, variant = voice.partition("+")
+        if not self._espeak.claim(self):
+            self._library.espeak_SetSynthCallback(self._callback)
+            self._selected = None
         # A variant may have an echo, which an utterance leaves behind.
         if self._selected == (voice, wpm, pitch) and not plus:
             return
@@ -274,16 +215,16 @@ class EspeakEngine(Engine):
         # the pitch of before; setting them alone leaves traces.
         if self._library.espeak_SetVoiceByName((file + plus + variant).encode()) != 0:
             raise EngineFailed(f"espeak-ng cannot load the voice {voice!r}")
-        self._library.espeak_SetParameter(_RATE, wpm, 0)
-        self._library.espeak_SetParameter(_PITCH, pitch, 0)
+        self._library.espeak_SetParameter(RATE, wpm, 0)
+        self._library.espeak_SetParameter(PITCH, pitch, 0)
         self._selected = (voice, wpm, pitch)
 
     def _list_voices(self) -> List[Voice]:
         voices: Dict[str, Voice] = {}
-        for name, identifier, gender, ranked in self._list(None):
+        for name, identifier, gender, ranked in self._espeak.list(None):
             # Best first; those equally good stay in the order of the voice's file.
             tags = [tag for _, tag in sorted(ranked, key=lambda tag: tag[0])]
-            if not self._has_dictionary(identifier, tags):
+            if not self._espeak.has_dictionary(identifier, tags):
                 continue
             # The file's first tag names the voice, but for the few that share one.
             own = ranked[0][1]
@@ -303,57 +244,6 @@ class EspeakEngine(Engine):
                 languages=tuple(dict.fromkeys(tags)),
             )
         return sorted(voices.values(), key=lambda voice: voice.id)
-
-    def _has_dictionary(self, identifier: str, tags: List[str]) -> bool:
-        """Whether a voice can read: the wheel has voices whose dictionary it lacks."""
-        names = {tag.split("-")[0] for tag in (*tags, identifier.rsplit("/", 1)[-1].lower())}
-        if any((self._data / f"{name}_dict").exists() for name in names):
-            return True
-        described = (self._data / "lang" / identifier).read_text(encoding="utf-8", errors="replace")
-        return any(line.startswith("dictionary") for line in described.splitlines())
-
-    def _list(
-        self, language: Optional[str]
-    ) -> List[Tuple[str, str, Optional[str], List[Tuple[int, str]]]]:
-        """Name, identifier, gender and (priority, language tag) of each voice."""
-        self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-        wanted = None
-        if language is not None:
-            buffer = ctypes.create_string_buffer(language.encode() + b"\x00")
-            wanted = ctypes.byref(_Voice(languages=ctypes.addressof(buffer)))
-        pointers = self._library.espeak_ListVoices(wanted)
-        found = []
-        index = 0
-        while pointers[index]:
-            voice = pointers[index].contents
-            found.append(
-                (
-                    voice.name.decode(),
-                    voice.identifier.decode(),
-                    _GENDERS.get(voice.gender),
-                    _language_tags(voice.languages),
-                )
-            )
-            index += 1
-        return found
-
-
-def _read_tables(data: Path) -> Optional[Tables]:
-    try:
-        return Tables(data)
-    except (OSError, LookupError, ValueError, struct.error) as error:
-        log.warning("espeak-ng's phonemes cannot be read, so IPA is not spoken: %s", error)
-        return None
-
-
-def _language_tags(address: int) -> List[Tuple[int, str]]:
-    """(priority, tag) of a list ``<priority byte><tag>\\0 … \\0``, in their order."""
-    tags: List[Tuple[int, str]] = []
-    while ctypes.string_at(address, 1) != b"\x00":
-        tag = ctypes.string_at(address + 1)
-        tags.append((ctypes.string_at(address, 1)[0], tag.decode()))
-        address += len(tag) + 2
-    return tags
 
 
 class _Nobody:

@@ -3,6 +3,7 @@
 import pytest
 
 from auto_voice.engines.process import WorkerProcess
+from tests.unit.engines.speaking import engine_options
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def start_worker():
     started = []
 
     def start(engine_name):
-        process = WorkerProcess(engine_name)
+        process = WorkerProcess(engine_name, engine_options())
         started.append(process)
         process.wait_until_loaded()
         return process

@@ -7,11 +7,17 @@ from typing import Any, List, Optional
 import numpy
 
 from auto_voice.engines import create
-from auto_voice.engines.engine import Engine, Utterance, Word
+from auto_voice.engines.engine import Engine, EngineOptions, Utterance, Word
 from auto_voice.engines.process import WorkerHung, WorkerProcess
+from tests import voices
 
 PATIENCE_S = 30.0
 """Seconds after which a test gives up waiting for what should come soon."""
+
+
+def engine_options() -> EngineOptions:
+    """What engines are told in tests: where there are voices, for those whose voices are files."""
+    return EngineOptions(voice_dir=str(voices.folder()))
 
 
 class Recorder:
@@ -43,7 +49,7 @@ class Recorder:
 @functools.lru_cache(maxsize=None)
 def loaded(name: str) -> Engine:
     """The engine of this name, loaded once: a second espeak-ng in a process is not a new one."""
-    engine = create(name)
+    engine = create(name, engine_options())
     engine.load()
     return engine
 

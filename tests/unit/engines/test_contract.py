@@ -14,6 +14,7 @@ from auto_voice.engines.engine import Description, Phonemes, describe
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import AutoVoiceError
 from tests.unit.engines.speaking import (
+    engine_options,
     loaded,
     longest_silence_s,
     period_hz,
@@ -77,7 +78,7 @@ def fresh():
     """What a process said that had said nothing before: engine's name to its `REFERENCES`."""
     said = {}
     for name in ENGINES:
-        process = WorkerProcess(name)
+        process = WorkerProcess(name, engine_options())
         try:
             process.wait_until_loaded()
             said[name] = [said_by(process, **options).pcm for options in references(loaded(name))]
@@ -173,6 +174,8 @@ def test_pitch_works_at_both_ends_and_in_between(engine, can):
     """The voice is higher by the factor, and as fast as before."""
     lowest, highest = can.pitch
     assert lowest <= 1.0 <= highest
+    if lowest == highest:
+        pytest.skip("this engine speaks at one pitch")
     text = "aaaoea"  # a vowel for speech, 200 Hz for tones
     normal = speak(engine, text).pcm
     normal_hz = period_hz(normal, can.sample_rate, 60, 250)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auto_voice.engines.engine import Phonemes
-from auto_voice.engines.espeak import _read_tables
+from auto_voice.engines.espeak_library import _read_tables
 from auto_voice.engines.espeak_phonemes import MAX_PHONEMES, Phonology, table_of
 from auto_voice.engines.espeak_tables import Phoneme, Tables
 from auto_voice.engines.espeak_text import LibraryText
@@ -40,7 +40,7 @@ def engine():
 
 @pytest.fixture(scope="module")
 def tables(engine):
-    return Tables(engine._data)
+    return Tables(engine._espeak.data)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_word_sounds_as_its_own_ipa_does(engine, voice, word):
 def test_every_voice_reads_ipa(engine, tables):
     """No voice's table is missing or empty."""
     for voice in engine.voices():
-        table = table_of(engine._data / "lang" / engine._files[voice.id])
+        table = table_of(engine._espeak.data / "lang" / engine._files[voice.id])
         assert Phonology(tables.phonemes(table)).mnemonics("tomaˈta"), voice.id
 
 

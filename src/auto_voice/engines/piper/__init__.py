@@ -1,0 +1,1 @@
+"""Piper's neural voices: a graph and its description each, spoken with onnxruntime."""

@@ -1,0 +1,184 @@
+"""The voices in a folder: what they say of themselves, and those of them that are loaded."""
+
+import logging
+import os
+import re
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Tuple
+
+from auto_voice.engines.engine import Voice
+from auto_voice.engines.piper import config, memory
+from auto_voice.engines.piper.config import VoiceConfig
+from auto_voice.engines.piper.network import Network
+from auto_voice.errors import VoiceUnavailable
+
+log = logging.getLogger(__name__)
+
+_GRAPH, _DESCRIPTION = ".onnx", ".onnx.json"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What may be a voice's id; a path is none."""
+QUALITIES = ("x_low", "low", "medium", "high")
+_MEMORY_FACTOR = 1.5
+"""A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
+_WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
+"""Bytes that a worker keeps at most: so many, and so many times the files of loaded voices."""
+
+_Signature = Tuple[int, int, int]
+
+
+class Spoken(NamedTuple):
+    """A voice that can speak."""
+
+    id: str
+    config: VoiceConfig
+    network: Network
+
+
+class _Loaded(NamedTuple):
+    signature: _Signature
+    network: Network
+    size_bytes: int
+
+
+class VoiceStore:
+    """Finds voices, and keeps those loaded that were used last. Used by one thread at a time."""
+
+    def __init__(self, folder: str, engine: str, memory_mb: int) -> None:
+        """``memory_mb``: megabytes that the loaded voices may take; one is loaded in any case."""
+        self._folder = Path(folder) if folder else None
+        self._engine = engine
+        self._budget = memory_mb * 1_000_000
+        self._configs: Dict[str, Tuple[_Signature, VoiceConfig]] = {}
+        self._loaded: "OrderedDict[str, _Loaded]" = OrderedDict()
+        self._broken: Dict[str, Tuple[_Signature, VoiceUnavailable]] = {}
+
+    def list(self) -> List[Voice]:
+        """The voices that the folder holds now; broken ones are left out, and told of."""
+        voices = []
+        for voice_id in self._ids():
+            try:
+                voices.append(self._describe(voice_id, self._config(voice_id)))
+            except VoiceUnavailable as error:
+                log.warning("The voice %s is not offered: %s", voice_id, error)
+        return voices
+
+    def get(self, voice_id: str) -> Spoken:
+        """A voice by its id, loaded if it was not.
+
+        Raises:
+            VoiceUnavailable: there is none, or it is broken.
+        """
+        found = self._config(voice_id)
+        path = self._path(voice_id, _GRAPH)
+        signature = _signature(path)
+        loaded = self._loaded.pop(voice_id, None)
+        if loaded is None or loaded.signature != signature:
+            loaded = None  # frees the old one before there is a new one
+            loaded = self._load(voice_id, path, signature)
+        self._loaded[voice_id] = loaded
+        return Spoken(voice_id, found, loaded.network)
+
+    def loaded(self) -> List[str]:
+        """Ids of the voices in memory, the one used last at the end."""
+        return list(self._loaded)
+
+    def tidy(self) -> None:
+        """Return what sentences took, where it has become much beside the voices themselves."""
+        files = sum(loaded.signature[1] for loaded in self._loaded.values())
+        if memory.resident_bytes() > _WITHOUT_VOICES + _KEPT_FACTOR * files:
+            memory.give_back()
+
+    def close(self) -> None:
+        """Forget all that is loaded."""
+        self._loaded.clear()
+
+    def _load(self, voice_id: str, path: Path, signature: _Signature) -> _Loaded:
+        broken = self._broken.get(voice_id)
+        if broken is not None and broken[0] == signature:
+            raise broken[1]
+        size = int(signature[1] * _MEMORY_FACTOR)
+        while self._loaded and size + self._used() > self._budget:
+            forgotten, _ = self._loaded.popitem(last=False)
+            log.info("The voice %s makes room for %s", forgotten, voice_id)
+        began = time.perf_counter()
+        try:
+            network = Network(path)
+        except Exception as error:  # a file from anywhere: onnxruntime has many kinds of errors
+            unavailable = VoiceUnavailable(f"The voice {voice_id} does not load: {_short(error)}")
+            self._broken[voice_id] = (signature, unavailable)
+            raise unavailable from None
+        finally:
+            memory.give_back()
+        log.info("The voice %s was loaded in %.1f s", voice_id, time.perf_counter() - began)
+        return _Loaded(signature, network, size)
+
+    def _used(self) -> int:
+        return sum(loaded.size_bytes for loaded in self._loaded.values())
+
+    def _ids(self) -> List[str]:
+        if self._folder is None:
+            return []
+        try:
+            names = sorted(os.listdir(self._folder))
+        except OSError as error:
+            log.warning("The folder of voices cannot be read: %s", error)
+            return []
+        found = set(names)
+        ids = [name[: -len(_GRAPH)] for name in names if name.endswith(_GRAPH)]
+        return [
+            voice_id
+            for voice_id in ids
+            if _ID.fullmatch(voice_id) and voice_id + _DESCRIPTION in found
+        ]
+
+    def _path(self, voice_id: str, suffix: str) -> Path:
+        if self._folder is None or not _ID.fullmatch(voice_id):
+            raise VoiceUnavailable(f"Piper has no voice {voice_id[:60]!r}")
+        return self._folder / (voice_id + suffix)
+
+    def _config(self, voice_id: str) -> VoiceConfig:
+        path = self._path(voice_id, _DESCRIPTION)
+        signature = _signature(path)
+        known = self._configs.get(voice_id)
+        if known is None or known[0] != signature:
+            known = self._configs[voice_id] = (signature, config.read(path))
+        return known[1]
+
+    def _describe(self, voice_id: str, found: VoiceConfig) -> Voice:
+        tag = found.tag
+        quality = found.audio.quality
+        said = [found.language.name_english, found.language.country_english]
+        where = ", ".join(filter(None, said))
+        name = (found.dataset or voice_id).strip() or voice_id
+        return Voice(
+            id=voice_id,
+            name=f"{name} ({where})" if where else name,
+            language=tag,
+            engine=self._engine,
+            sample_rate=found.audio.sample_rate,
+            languages=tuple(dict.fromkeys((tag, tag.split("-")[0]))),
+            speakers=found.speakers,
+            quality=quality if quality in QUALITIES else None,
+            licence=found.license,
+            size_bytes=_signature(self._path(voice_id, _GRAPH))[1],
+        )
+
+
+def _signature(path: Path) -> _Signature:
+    """Changes when the file does.
+
+    Raises:
+        VoiceUnavailable: it is not there.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        raise VoiceUnavailable(f"Piper has no voice {path.name.split(_GRAPH)[0]!r}") from None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "…"
