@@ -7,6 +7,7 @@ from auto_voice.engines.engine import Engine, EngineOptions
 
 ENGINES = {
     "espeak": "auto_voice.engines.espeak:EspeakEngine",
+    "sherpa": "auto_voice.engines.sherpa:SherpaEngine",
     "stub": "auto_voice.engines.stub:StubEngine",
 }
 """Engine name to where its class is; importing it is left to the worker process."""
