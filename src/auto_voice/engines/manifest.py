@@ -32,7 +32,7 @@ class Manifest(msgspec.Struct, frozen=True):
     kind: str
     """The model's architecture, a word of the engine's."""
     files: Dict[str, Union[str, List[str]]]
-    """What a file is to the engine, and its path within the folder; of lexicons and rules several."""
+    """What a file is to the engine, and its path within the folder; of lexicons and rules many."""
     name: str = ""
     """For people; empty: the folder's name."""
     languages: Tuple[str, ...] = ()

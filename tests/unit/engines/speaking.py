@@ -1,13 +1,17 @@
 """What tests share that listen to engines, in this process and in workers."""
 
+import atexit
 import functools
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, List, Optional
 
 import numpy
 
 from auto_voice.engines import create
-from auto_voice.engines.engine import Engine, Utterance, Word
+from auto_voice.engines.engine import Engine, EngineOptions, Utterance, Word
 from auto_voice.engines.process import WorkerHung, WorkerProcess
 
 PATIENCE_S = 30.0
@@ -43,9 +47,23 @@ class Recorder:
 @functools.lru_cache(maxsize=None)
 def loaded(name: str) -> Engine:
     """The engine of this name, loaded once: a second espeak-ng in a process is not a new one."""
-    engine = create(name)
+    engine = create(name, options_for(name))
     engine.load()
     return engine
+
+
+@functools.lru_cache(maxsize=None)
+def options_for(name: str) -> EngineOptions:
+    """What the engine of this name needs to have a voice ``en-us``."""
+    if name != "sherpa":
+        return EngineOptions()
+    from tests.unit.engines import sherpa_voices  # only here: it takes onnx
+
+    folder = Path(tempfile.mkdtemp(prefix="autovoice-voices-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sherpa_voices.vits(folder / "en-us")
+    sherpa_voices.kokoro(folder / "other", languages=("fr-fr",))
+    return EngineOptions(voice_dir=str(folder))
 
 
 def speak(

@@ -8,15 +8,18 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from auto_voice.audio.pcm import silence
 from auto_voice.engines.engine import Capabilities, Emitter, Engine, EngineOptions, Utterance, Voice
 from auto_voice.engines.manifest import Reference
 from auto_voice.engines.sherpa.installed import Installed, find, scan
 from auto_voice.engines.sherpa.models import Models, read_reference
-from auto_voice.engines.sherpa.phonemes import Phonemizer, pieces, read_symbols
+from auto_voice.engines.sherpa.phonemes import Phonemizer, Piece, pieces, read_symbols
 from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 
 _SLOWEST, _FASTEST = 0.5, 2.0
 """Factors of the pace at which models were trained; beyond, they mumble."""
+_BREATH_S = 0.2
+"""Between sentences, at the voice's own pace."""
 _KNEE = 0.9
 """Part of full scale from which on peaks are rounded; models go past full scale now and then."""
 _CONTROLS = {code: " " for code in (*range(32), *range(127, 160))}
@@ -81,10 +84,12 @@ class SherpaEngine(Engine):
         config = self._sherpa.GenerationConfig()
         config.speed = min(max(utterance.speed, _SLOWEST), _FASTEST)
         config.silence_scale = 1.0  # a model's pauses are its own
+        said: List[Piece] = []
         if voice.phonemes:
-            config.phoneme_codepoints = self._phonemes(voice, text)
-            if not config.phoneme_codepoints:
+            said = self._phonemes(voice, text)
+            if not said:
                 return
+            config.phoneme_codepoints = [piece.codes for piece in said]
         elif not any(map(str.isalnum, text)):
             return
         if voice.kind.clones:
@@ -92,12 +97,20 @@ class SherpaEngine(Engine):
         else:
             config.sid = voice.speakers.get(speaker, 0)
         model = self._models.get(voice)
-        _Saying(emitter).run(model, text, config)
+        pause = silence(_BREATH_S / config.speed, voice.sample_rate)
+        saying = _Saying(emitter, [piece.ends_sentence for piece in said], pause)
+        saying.run(model, text, config)
+        if utterance.continues:
+            saying.breathe()
+
+    def loaded(self) -> Tuple[str, ...]:
+        """The ids of the voices in memory, the one used last at the end."""
+        return self._models.ids if self._models is not None else ()
 
     def close(self) -> None:
         self._models = None
 
-    def _phonemes(self, voice: Installed, text: str) -> List[List[int]]:
+    def _phonemes(self, voice: Installed, text: str) -> List[Piece]:
         if self._phonemizer is None:
             self._phonemizer = Phonemizer()
         if self._symbols[0] != voice.signature:
@@ -107,12 +120,7 @@ class SherpaEngine(Engine):
             except (OSError, UnicodeDecodeError) as error:
                 raise VoiceUnavailable(f"{path.name} of {voice.id} is broken: {error}") from None
             self._symbols = (voice.signature, symbols)
-        clauses = self._phonemizer.clauses(text, voice.phonemes)
-        return [
-            piece
-            for piece in pieces(clauses, self._symbols[1])
-            if any(chr(code).isalpha() for code in piece)
-        ]
+        return list(pieces(self._phonemizer.clauses(text, voice.phonemes), self._symbols[1]))
 
     def _imitate(self, config: Any, path: Any, reference: Reference) -> None:
         samples, rate = read_reference(path)
@@ -124,10 +132,19 @@ class SherpaEngine(Engine):
 class _Saying:
     """One call into the library, and what comes out of it."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitter, ends: List[bool], pause: bytes) -> None:
+        """
+        Args:
+            ends: for each piece, whether a sentence ends with it.
+            pause: what is heard between sentences.
+        """
         self._emitter = emitter
+        self._ends = ends
+        self._pause = pause
         self._failure: Optional[BaseException] = None
-        self._told = False
+        self._told = 0
+        """Pieces that have been emitted."""
+        self._wanted = True
 
     def run(self, model: Any, text: str, config: Any) -> None:
         """
@@ -142,16 +159,24 @@ class _Saying:
         if self._failure is not None:
             raise self._failure
         if not self._told and len(audio.samples):  # a kind that does not call back
-            self._emitter.audio(_pcm(audio.samples))
+            self._take(audio.samples, 1.0)
+
+    def breathe(self) -> None:
+        """Emit a pause after what has been said."""
+        if self._told and self._wanted:
+            self._emitter.audio(self._pause)
 
     def _take(self, samples: Any, progress: float) -> int:
         """Called by the library for each piece; returns 0 to make it stop."""
-        try:
-            self._told = True
-            return 1 if self._emitter.audio(_pcm(samples)) else 0
-        except BaseException as error:  # the library must not see it
-            self._failure = error
+        if not self._wanted:
             return 0
+        try:
+            before = self._pause if any(self._ends[self._told - 1 : self._told]) else b""
+            self._told += 1
+            self._wanted = self._emitter.audio(before + _pcm(samples))
+        except BaseException as error:  # the library must not see it
+            self._failure, self._wanted = error, False
+        return int(self._wanted)
 
 
 def _pcm(samples: Any) -> bytes:

@@ -17,6 +17,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _MAX_SPEAKERS = 10_000
 _FLOAT_BYTES = 4
+_VOCODERS = ("hifigan", "vocos", "matcha-tts vocos")
 
 
 class Installed:
@@ -44,8 +45,7 @@ class Installed:
                 raise VoiceUnavailable(f"The voice {self.id} names no file for {role}.")
             self.files[role] = found
         self.references = {
-            name: inside(folder, reference.file)
-            for name, reference in manifest.references.items()
+            name: inside(folder, reference.file) for name, reference in manifest.references.items()
         }
         self.facts = self._read_facts()
         self.sample_rate = self._number("sample_rate", manifest.sample_rate or kind.rate_hz)
@@ -92,9 +92,18 @@ class Installed:
                 f"{path.name} of the voice {self.id} is no model for sherpa-onnx: "
                 f"its metadata lack {', '.join(missing)}."
             )
-        if self.kind.files.get("voices"):
+        if "voices" in self.kind.files:
             self._check_styles(facts)
+        if "vocoder" in self.kind.files:
+            self._check_vocoder()
         return facts
+
+    def _check_vocoder(self) -> None:
+        """With another one, loading goes well, and speaking ends the process."""
+        path = self.files["vocoder"][0]
+        made_as = read_metadata(path).get("model_type", "")
+        if made_as not in _VOCODERS:
+            raise VoiceUnavailable(f"{path.name} of the voice {self.id} is no vocoder.")
 
     def _check_styles(self, facts: Dict[str, str]) -> None:
         """The file of speakers has as many numbers as the model says."""

@@ -4,6 +4,7 @@ sherpa-onnx ends the process where a model is not as it expects. So who loads on
 until that has gone well; where the note's writer is dead, the model is not tried again for a while.
 """
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,7 +12,7 @@ import time
 import wave
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
 from auto_voice.engines.sherpa.installed import Installed
 from auto_voice.errors import VoiceUnavailable
@@ -68,9 +69,7 @@ class Models:
                 model = self._sherpa.OfflineTts(config)
             except (RuntimeError, ValueError) as error:
                 reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
-                raise VoiceUnavailable(
-                    f"The voice {voice.id} cannot be loaded: {reason}"
-                ) from None
+                raise VoiceUnavailable(f"The voice {voice.id} cannot be loaded: {reason}") from None
         if model.sample_rate != voice.sample_rate:
             raise VoiceUnavailable(
                 f"The voice {voice.id} speaks at {model.sample_rate} Hz; "
@@ -109,6 +108,7 @@ class _Note:
         name = f"autovoice-loading-{hashlib.sha256(identity).hexdigest()[:32]}"
         self._path = Path(tempfile.gettempdir()) / name
         self._voice = voice
+        self._file: Optional[BinaryIO] = None
 
     def __enter__(self) -> None:
         """
@@ -116,42 +116,39 @@ class _Note:
             VoiceUnavailable: the last one who tried is dead.
         """
         try:
-            text = self._path.read_text(encoding="ascii")
-            age_s = time.time() - self._path.stat().st_mtime
-            if age_s < _TRUST_S and not _alive(int(text)):
-                raise VoiceUnavailable(
-                    f"sherpa-onnx crashed while it loaded the voice {self._voice.id}; "
-                    "its files seem to be broken."
-                )
-        except (OSError, ValueError):
-            pass  # there is no note
-        self._write()
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._path.unlink()
-        except OSError:
-            pass
-
-    def _write(self) -> None:
-        try:
             # O_NOFOLLOW: everybody may write into this folder.
-            flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW
-            descriptor = os.open(self._path, flags, 0o600)
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+            self._file = open(os.open(self._path, flags, 0o600), "r+b")
         except OSError:
             return  # without notes each try may cost a worker, and that is all
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
+        try:
+            # The lock of a dead process is free, whatever became of it.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._close()  # another worker is loading it now
+            return
+        age_s = time.time() - os.fstat(self._file.fileno()).st_mtime
+        if self._file.read(1) and age_s < _TRUST_S:
+            self._close()
+            raise VoiceUnavailable(
+                f"sherpa-onnx crashed while it loaded the voice {self._voice.id}; "
+                "its files seem to be broken."
+            )
+        self._file.write(b"loading")
+        self._file.flush()
 
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            try:
+                self._path.unlink()
+            except OSError:
+                pass
+            self._close()
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def read_reference(path: Path) -> Tuple[List[float], int]:

@@ -8,7 +8,7 @@ import ctypes
 import os
 import re
 import unicodedata
-from typing import FrozenSet, Iterator, List, Tuple
+from typing import FrozenSet, Iterator, List, NamedTuple, Tuple
 
 from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 
@@ -21,7 +21,13 @@ _OUTPUT_SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
 _CHARS_UTF8, _IPA = 1, 2
 _COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
 _WIDE = str.maketrans("，。！？；：、؟،", ",.!?;:,?,")
-_CLAUSE = re.compile(r"([^,;:.!?…—]|[,;:.!?…](?=[^\s,;:.!?…\"'”’»)\]]))+|[,;:.!?…—]+")
+_CLAUSE = re.compile(
+    r"([^,;:.!?…—]"
+    # Within a number or an abbreviation, but not where a space was forgotten.
+    r"|[,;:.!?…](?=[^\s,;:.!?…\"'”’»)\]])(?!(?<=[a-z].)[A-Z])"
+    r")+|[,;:.!?…—]+"
+)
+_SENTENCE_ENDS = ".!?…"
 _LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
 
 
@@ -72,9 +78,7 @@ class Phonemizer:
         pointer = ctypes.c_char_p(text.encode("utf-8", "replace"))
         found = []
         while pointer.value:
-            phonemes = self._library.espeak_TextToPhonemes(
-                ctypes.byref(pointer), _CHARS_UTF8, _IPA
-            )
+            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
             found.append(_LANGUAGE_SWITCH.sub("", phonemes.decode("utf-8", "replace")).strip())
         return " ".join(filter(None, found))
 
@@ -89,23 +93,36 @@ def read_symbols(tokens: str) -> FrozenSet[str]:
     return frozenset(symbols)
 
 
-def pieces(clauses: Iterator[str], symbols: FrozenSet[str]) -> Iterator[List[int]]:
-    """Code points that a model knows, in pieces that it can say in one go."""
-    piece: List[int] = []
+class Piece(NamedTuple):
+    """What a model says in one go."""
+
+    codes: List[int]
+    """Code points of phonemes."""
+    ends_sentence: bool
+    """Whether a reader would breathe after it."""
+
+
+def pieces(clauses: Iterator[str], symbols: FrozenSet[str]) -> Iterator[Piece]:
+    """Clauses in pieces of symbols that a model knows, each a sentence where it is not too long."""
+    codes: List[int] = []
     for clause in clauses:
         known = _known(clause, symbols)
-        if piece and known:
-            if len(piece) + len(known) > _GOOD_PHONEMES:
-                yield piece
-                piece = []
-            elif " " in symbols:
-                piece.append(ord(" "))
+        if not any(chr(code).isalpha() for code in known):
+            continue
+        if codes and len(codes) + len(known) > _GOOD_PHONEMES:
+            yield Piece(codes, False)
+            codes = []
+        elif codes and " " in symbols:
+            codes.append(ord(" "))
         while len(known) > MAX_PHONEMES:
             head, known = _cut(known)
-            yield head
-        piece += known
-    if piece:
-        yield piece
+            yield Piece(head, False)
+        codes += known
+        if clause[-1] in _SENTENCE_ENDS:
+            yield Piece(codes, True)
+            codes = []
+    if codes:
+        yield Piece(codes, False)
 
 
 def _known(text: str, symbols: FrozenSet[str]) -> List[int]:
