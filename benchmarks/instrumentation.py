@@ -110,6 +110,7 @@ def _ours() -> "tuple[Application, Application]":
         metrics.cache.asked("miss")
         body = bare(environ, start_response)
         metrics.synthesis.done(
+            engine="espeak",
             mode="whole",
             outcome="success",
             transport="http",

@@ -1,23 +1,27 @@
 """The only place where objects are wired together."""
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from auto_voice.audio.encoders import available
 from auto_voice.audio.pcm import silence
 from auto_voice.audio.resample import Resampler
+from auto_voice.engines import EMBEDDED, PACKAGES, chosen
+from auto_voice.engines.engine import EngineOptions
 from auto_voice.engines.pool import Listener, WorkerPool
-from auto_voice.errors import MissingDependency, SettingsError
+from auto_voice.errors import MissingDependency, SettingsError, VoiceUnavailable
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.monitoring.recent_errors import RecentErrors
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.monitoring.status import StatusReader
-from auto_voice.settings import PREFIX, Settings
+from auto_voice.settings import PREFIX, Settings, available_cores
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
+from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.synthesizer import Synthesizer
@@ -26,6 +30,7 @@ from auto_voice.text.plan import MAX_SENTENCE_CHARS
 from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
 from auto_voice.utils.instrument import timed, traced
+from auto_voice.voices.folder import VoiceFolder
 
 if TYPE_CHECKING:
     from auto_voice.monitoring.tracing import Tracing
@@ -70,74 +75,82 @@ class Service:
         """Stop at once."""
         self.status.history.close()
         self.synthesizer.scheduler.drain()
-        self.synthesizer.pool.close()
+        self.synthesizer.ensemble.close()
         if self.tracing is not None:
             self.tracing.close()
 
 
-class _MetricsListener(Listener):
-    def __init__(self, metrics: Metrics) -> None:
+class _EngineListener(Listener):
+    ensemble: Ensemble
+
+    def __init__(self, engine: str, metrics: Metrics) -> None:
+        self._engine = engine
         self._metrics = metrics
 
     def worker_died(self, reason: str) -> None:
-        self._metrics.engine.worker_died(reason)
+        self._metrics.engine.worker_died(self._engine, reason)
 
     def worker_ready(self, load_s: float) -> None:
-        self._metrics.engine.worker_ready(load_s)
+        self._metrics.engine.worker_ready(self._engine, load_s)
+
+    def voice_unavailable(self, voice: str, error: VoiceUnavailable) -> None:
+        self.ensemble.broke(self._engine, voice, error)
 
 
 def check(settings: Settings) -> None:
     """Find out, before anything is started, what `build` would refuse.
 
     Raises:
-        SettingsError: the cache's folder cannot be used, Redis or tracing without its packages.
+        SettingsError: there is no such engine, the cache's folder cannot be used, Redis or tracing
+            without its packages.
     """
-    _cache(settings, Metrics(settings.engine))
+    _cache(settings, Metrics(*chosen(settings.engine)))
     _backends(settings)
     if settings.tracing != "off":
         tracing_module().check()
 
 
 def build(settings: Settings) -> Service:
-    """Wire a service and start its engine's workers; does not wait for them.
+    """Wire a service and start its engines' workers; does not wait for them.
 
     Raises:
         SettingsError: as `check`.
     """
+    engines = chosen(settings.engine)
+    primary = EMBEDDED if EMBEDDED in engines else engines[0]
     metrics = Metrics(
-        settings.engine, revision=settings.revision, deployment_slot=settings.deployment_slot
+        *sorted(engines, key=primary.__ne__),
+        revision=settings.revision,
+        deployment_slot=settings.deployment_slot,
     )
     scheduler = FairScheduler(settings.max_requests)
-    pool = WorkerPool(
-        settings.engine,
-        scheduler,
-        settings.engine_worker_count,
-        settings.engine_timeout_s,
-        _MetricsListener(metrics),
-    )
+    ensemble = _ensemble(settings, engines, primary, scheduler, metrics)
+    pools = ensemble.pools
     cache = _cache(settings, metrics)
     lexicons = LexiconStore(settings.lexicon_folder)
     planner = Planner(lexicons, settings.ssml_audio_dir)
-    synthesizer = Synthesizer(settings, pool, scheduler, cache, metrics, planner)
+    synthesizer = Synthesizer(settings, ensemble, scheduler, cache, metrics, planner)
     health = Health(
-        engine=settings.engine,
+        engine=primary,
         probe=synthesizer.probe,
-        last_success=lambda: pool.last_success,
-        ready_workers=lambda: pool.ready_workers,
-        load_error=lambda: pool.load_error,
+        last_success=lambda: pools[primary].last_success,
+        ready_workers=lambda: pools[primary].ready_workers,
+        load_error=lambda: pools[primary].load_error,
         is_draining=lambda: scheduler.draining,
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
         backends=_backends(settings),
+        others={name: partial(ensemble.fault, name) for name in engines if name != primary},
     )
     metrics.synthesis.watch(
-        waiting=lambda: scheduler.waiting,
+        waiting=lambda engine: scheduler.queue(engine).waiting,
         in_progress=lambda: scheduler.requests,
         capacity=settings.max_requests,
     )
     metrics.engine.watch(
-        ready_workers=lambda: pool.ready_workers,
-        workers=settings.engine_worker_count,
-        last_success=lambda: pool.last_success,
+        workers=lambda engine: pools[engine].workers,
+        ready_workers=lambda engine: pools[engine].ready_workers,
+        last_success=lambda engine: pools[engine].last_success,
+        voices=ensemble.counts,
     )
     metrics.cache.watch(lambda: cache.size_bytes if cache else (0, 0))
     metrics.server.watch(
@@ -148,12 +161,44 @@ def build(settings: Settings) -> Service:
     )
     if settings.gpu_metrics != "off":
         wanted = settings.gpu_metrics == "on"
-        metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *pool.pids]))
+        metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *ensemble.pids]))
     tracing = tracing_module().Tracing() if settings.tracing != "off" else None
-    pool.start()
+    ensemble.start()
     service = Service(settings, synthesizer, metrics, health, lexicons, tracing)
     service.status.history.start()
     return service
+
+
+def _ensemble(
+    settings: Settings,
+    engines: Tuple[str, ...],
+    primary: str,
+    scheduler: FairScheduler,
+    metrics: Metrics,
+) -> Ensemble:
+    listeners = {name: _EngineListener(name, metrics) for name in engines}
+    options = EngineOptions(
+        voice_dir=str(settings.voice_folder),
+        memory_mb=settings.voices_memory_mb,
+        cores=available_cores(),
+    )
+    pools = {
+        name: WorkerPool(
+            name,
+            scheduler.queue(name),
+            settings.engine_worker_count,
+            settings.engine_timeout_s,
+            listeners[name],
+            options,
+            voices_are_files=name in PACKAGES,
+        )
+        for name in engines
+    }
+    folder = VoiceFolder(settings.voice_folder)
+    ensemble = Ensemble(pools, folder, settings.aliases, primary)
+    for listener in listeners.values():
+        listener.ensemble = ensemble
+    return ensemble
 
 
 def tracing_module() -> Any:

@@ -209,8 +209,11 @@ def voices(
             found = [catalogue.find(name)]
         else:
             found = list(catalogue.list(language=language, gender=gender, variants=variants))
+        broken = catalogue.broken
     finally:
         service.close()
+    for each in broken:
+        click.echo(f"The voice {each.id} cannot be used: {each.reason}", err=True)
     if not found:
         raise VoiceNotFound("No voice passes these filters.")
     if as_json:

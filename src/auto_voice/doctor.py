@@ -14,12 +14,13 @@ import msgspec
 from auto_voice import __version__
 from auto_voice.audio.encoders import available
 from auto_voice.bootstrap import build, tracing_module
-from auto_voice.engines import ENGINES
+from auto_voice.engines import EMBEDDED, ENGINES, PACKAGES, chosen
 from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
 from auto_voice.kernels import native
 from auto_voice.monitoring.nvml import Gpu, Reader, Sample
 from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
+from auto_voice.voices.folder import VoiceFolder
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
 _ENGINE_WAIT_S = 30.0
@@ -58,9 +59,8 @@ def examined(settings: Settings) -> Iterator[Finding]:
         f"{__version__}, Python {platform.python_version()}, {platform.system()} "
         f"{platform.machine()}, {available_cores()} cores",
     )
-    for name in ENGINES:
-        if name != "stub" or settings.engine == "stub":
-            yield _engine(settings, name)
+    yield from _engines(settings)
+    yield from _voices(settings)
     for name, fault in available().items():
         yield Finding(FAIL if fault else OK, f"encoder {name}", fault or "works")
     yield from _gpus(settings)
@@ -73,7 +73,29 @@ def examined(settings: Settings) -> Iterator[Finding]:
         yield _port(settings.wyoming_host, settings.wyoming_port)
 
 
-def _engine(settings: Settings, name: str) -> Finding:
+def _engines(settings: Settings) -> Iterator[Finding]:
+    """Those that are configured, and what is wrong with each of the others."""
+    try:
+        wanted = chosen(settings.engine)
+    except SettingsError as error:
+        yield Finding(FAIL, "engines", error.message)
+        return
+    needed = {EMBEDDED} if settings.engine == "auto" else set(wanted)
+    for name in (*wanted, *(name for name in ENGINES if name not in wanted and name != "stub")):
+        yield _engine(settings, name, FAIL if name in needed else NOTE)
+
+
+def _voices(settings: Settings) -> Iterator[Finding]:
+    """What is in the folder of voices."""
+    folder = VoiceFolder(settings.voice_folder)
+    found = folder.look()
+    text = f"{len(found.voices)} in {folder.folder}"
+    yield Finding(OK if found.voices else NOTE, "voices", text)
+    for voice in found.broken:
+        yield Finding(NOTE, f"voice {voice.id}", voice.reason)
+
+
+def _engine(settings: Settings, name: str, trouble: str) -> Finding:
     subject = f"engine {name}"
     trial = msgspec.structs.replace(
         settings,
@@ -87,17 +109,21 @@ def _engine(settings: Settings, name: str) -> Finding:
     began = time.monotonic()
     service = build(trial)
     try:
-        engine = service.synthesizer.pool.description(_ENGINE_WAIT_S)
-        service.synthesizer.probe(_ENGINE_WAIT_S)
+        synthesizer = service.synthesizer
+        engine = synthesizer.ensemble.description(name)
+        voices = list(synthesizer.catalogue.list(engine=name))
+        if not voices and name in PACKAGES:
+            return Finding(NOTE, subject, f"{engine.version}, no voice is installed for it")
+        synthesizer.probe(_ENGINE_WAIT_S)
     except AutoVoiceError as error:
-        return Finding(FAIL if name == settings.engine else NOTE, subject, error.message)
+        return Finding(trouble, subject, error.message)
     finally:
         service.close()
     repeats = "" if engine.capabilities.reproducible else "; speech differs a little each time"
     return Finding(
         OK,
         subject,
-        f"{engine.version}, {len(engine.voices)} voices, speaks after "
+        f"{engine.version}, {len(voices)} voices, speaks after "
         f"{time.monotonic() - began:.2f} s{repeats}",
     )
 

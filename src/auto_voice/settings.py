@@ -77,16 +77,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
 
-    engine: Annotated[Literal["espeak", "stub"], _text("The engine behind the default model.")] = (
-        "espeak"
-    )
+    engine: Annotated[
+        str,
+        _text(
+            "The engines, comma-separated, the preferred one first; `auto`: the neural ones that "
+            "are installed, then the embedded one, `espeak`.",
+            min_length=1,
+        ),
+    ] = "auto"
     engine_workers: Annotated[
-        int, _text("Worker processes of the engine; 0: one per core.", ge=0, le=256)
+        int, _text("Worker processes of each engine; 0: one per core.", ge=0, le=256)
     ] = 0
     engine_timeout_s: Annotated[
         float,
         _text("Seconds without a sign of life after which a worker is restarted.", ge=0.1, le=600),
     ] = 10.0
+    voice_dir: Annotated[
+        str,
+        _text(
+            "Folder of installed voices; what is put there is found without a restart; "
+            "empty: `autovoice/voices` in the user's data folder."
+        ),
+    ] = ""
+    voices_memory_mb: Annotated[
+        int,
+        _text(
+            "Megabytes that installed voices may take in a worker while they are loaded.",
+            ge=16,
+            le=1_000_000,
+        ),
+    ] = 1024
     default_voice: Annotated[str, _text("The voice where a request names none.", min_length=1)] = (
         "alloy"
     )
@@ -258,14 +278,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lexicon_folder(self) -> Path:
         """The effective ``lexicon_dir``; it need not be there yet."""
-        if self.lexicon_dir:
-            return Path(self.lexicon_dir).expanduser()
-        data = os.environ.get("XDG_DATA_HOME", "")
-        try:
-            home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
-        except RuntimeError:  # a container's user without a name has no home
-            home = Path("/var/lib")
-        return home / "autovoice" / "lexicons"
+        return _folder(self.lexicon_dir, "lexicons")
+
+    @property
+    def voice_folder(self) -> Path:
+        """The effective ``voice_dir``; it need not be there yet."""
+        return _folder(self.voice_dir, "voices")
 
     @property
     def aliases(self) -> Dict[str, str]:
@@ -298,6 +316,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 )
             keys[key] = name
         return keys
+
+
+def _folder(named: str, default: str) -> Path:
+    """The folder of a setting, or by default one of the user's."""
+    if named:
+        return Path(named).expanduser()
+    data = os.environ.get("XDG_DATA_HOME", "")
+    try:
+        home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"
+    except RuntimeError:  # a container's user without a name has no home
+        home = Path("/var/lib")
+    return home / "autovoice" / default
 
 
 def available_cores() -> int:

@@ -11,7 +11,7 @@ from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
 from auto_voice.engines.pool import Listener, WorkerPool
 from auto_voice.errors import AutoVoiceError
-from auto_voice.synthesis.scheduler import FairScheduler
+from tests.unit.synthesis.queueing import OneEngine
 
 PATIENCE_S = 40.0
 """How long a test waits for what should happen soon."""
@@ -57,8 +57,8 @@ class Pool:
 
     def __init__(self, engine: str = "stub", workers: int = 1, timeout_s: float = 20.0) -> None:
         self.notes = Notes()
-        self.scheduler = FairScheduler(10_000)
-        self.pool = WorkerPool(engine, self.scheduler, workers, timeout_s, self.notes)
+        self.scheduler = OneEngine(10_000)
+        self.pool = WorkerPool(engine, self.scheduler.only, workers, timeout_s, self.notes)
         self.pool.start()
         self._workers = workers
 

@@ -39,7 +39,10 @@ class Service:
     def __init__(self):
         configured = settings.load({}, engine="stub", engine_workers=1, max_input_chars=1_000_000)
         self.service = build(configured)
-        until(lambda: self.service.synthesizer.pool.ready_workers, "the worker is ready")
+        until(
+            lambda: self.service.synthesizer.ensemble.pools["stub"].ready_workers,
+            "the worker is ready",
+        )
         self.over = threading.Event()
         self.readers = []
         self.received = {}

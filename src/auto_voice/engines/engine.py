@@ -53,6 +53,13 @@ class Voice(msgspec.Struct, frozen=True):
     size_bytes: Optional[int] = None
     """Of its files, where it has files of its own."""
 
+    @property
+    def own_id(self) -> str:
+        """What its engine calls it: the id without the engine's name that a catalogue may have
+        put before it.
+        """
+        return self.id.partition(":")[2] or self.id
+
 
 class Capabilities(msgspec.Struct, frozen=True):
     """What an engine can do, as it reports it once loaded."""

@@ -47,10 +47,20 @@ class Job:
     """
 
     def __init__(
-        self, utterance: Utterance, start_by: float, end_by: float, direct: bool = False
+        self,
+        utterance: Utterance,
+        start_by: float,
+        end_by: float,
+        direct: bool = False,
+        engine: str = "",
     ) -> None:
-        """``start_by`` and ``end_by``: deadlines on time.monotonic()'s clock."""
+        """
+        Args:
+            start_by: deadline on time.monotonic()'s clock; `end_by` as well.
+            engine: whose workers are to speak it.
+        """
         self.utterance = utterance
+        self.engine = engine
         self.direct = direct
         self.context = copy_context()
         """Whom the job is for; to be copied by each thread that runs in it."""

@@ -4,18 +4,23 @@ Words in capitals make it misbehave, so that a test can ask for a crash through
 the front door: ``CRASH`` kills the process, ``HANG`` never returns, ``FAIL``
 raises. ``PAUSE`` takes 50 ms of time before its tone, and ``STOP`` stops the
 process until somebody sends it SIGCONT.
+
+Voices that lie in the voice folder for it (``<id>/voice.json``) sound at their own
+sample rate; one with a file called ``refuse`` in its folder cannot be loaded.
 """
 
+import json
 import math
 import os
 import re
 import signal
 import struct
 import time
+from pathlib import Path
 from typing import Dict, List
 
 from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
-from auto_voice.errors import EngineFailed
+from auto_voice.errors import EngineFailed, VoiceUnavailable
 
 SAMPLE_RATE_HZ = 16_000
 TONE_S = 0.05
@@ -65,22 +70,35 @@ class StubEngine(Engine):
         return {"en": "en-us", "en-us": "en-us"}
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
+        rate_hz = self._rate_of(utterance.voice)
         position_s = 0.0
         for match in re.finditer(r"\w+", utterance.text):
             word = match.group()
             _misbehave(word)
             if utterance.timestamps:
                 emitter.word(Word(position_s, match.start(), match.end()))
-            pcm = _tone(tone_hz(word) * utterance.pitch, TONE_S / utterance.speed)
-            pcm += bytes(2 * round(SAMPLE_RATE_HZ * GAP_S / utterance.speed))
-            position_s += len(pcm) / 2 / SAMPLE_RATE_HZ
+            pcm = _tone(tone_hz(word) * utterance.pitch, TONE_S / utterance.speed, rate_hz)
+            pcm += bytes(2 * round(rate_hz * GAP_S / utterance.speed))
+            position_s += len(pcm) / 2 / rate_hz
             if not emitter.audio(pcm):
                 return
 
+    def _rate_of(self, voice: str) -> int:
+        """Hertz."""
+        if not self.options.voice_dir:
+            return SAMPLE_RATE_HZ
+        folder = Path(self.options.voice_dir, voice.partition("+")[0])
+        if (folder / "refuse").exists():
+            raise VoiceUnavailable("the stub was asked to refuse it")
+        try:
+            return int(json.loads((folder / "voice.json").read_text("utf-8"))["sample_rate"])
+        except FileNotFoundError:
+            return SAMPLE_RATE_HZ
 
-def _tone(hz: float, duration_s: float) -> bytes:
-    count = round(SAMPLE_RATE_HZ * duration_s)
-    step = 2 * math.pi * hz / SAMPLE_RATE_HZ
+
+def _tone(hz: float, duration_s: float, rate_hz: int) -> bytes:
+    count = round(rate_hz * duration_s)
+    step = 2 * math.pi * hz / rate_hz
     # The half sine around it makes both ends silent, so that no border clicks.
     return struct.pack(
         f"<{count}h",

@@ -24,6 +24,7 @@ class Health:
         is_full: whether a new request would be turned away.
         backends: other servers that this one needs, by name, each with a function that
             tells why it is of no use, or None.
+        others: engines that it can do without, likewise; one of no use is a warning.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Health:
         is_draining: Callable[[], bool],
         is_full: Callable[[], bool],
         backends: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
+        others: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
     ) -> None:
         self._engine = engine
         self._probe = probe
@@ -46,6 +48,7 @@ class Health:
         self._is_draining = is_draining
         self._is_full = is_full
         self._backends = dict(backends or {})
+        self._others = dict(others or {})
         self._started = False
         self._probing = threading.Lock()
         self._engine_said: Optional[str] = None
@@ -78,6 +81,7 @@ class Health:
             _check("draining", "the server is stopping" if self._is_draining() else None),
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
+            *(_check(f"engine:{name}", fault(), "warn") for name, fault in self._others.items()),
             *(_check(name, fault()) for name, fault in self._backends.items()),
         ]
 
@@ -90,9 +94,9 @@ class Health:
     def report(self) -> Dict[str, Any]:
         """All of it in the shape of application/health+json."""
         checks = self.checks()
-        failed = any(check["status"] == "fail" for check in checks)
+        said = {check["status"] for check in checks}
         return {
-            "status": "fail" if failed else "pass",
+            "status": next((status for status in ("fail", "warn") if status in said), "pass"),
             "version": __version__,
             "serviceId": "autovoice",
             "checks": {check.pop("componentId"): [check] for check in checks},
@@ -122,11 +126,11 @@ class Health:
         return None
 
 
-def _check(component: str, fault: Optional[str]) -> Dict[str, Any]:
+def _check(component: str, fault: Optional[str], trouble: str = "fail") -> Dict[str, Any]:
     result: Dict[str, Any] = {
         "componentId": component,
         "componentType": "component",
-        "status": "fail" if fault else "pass",
+        "status": trouble if fault else "pass",
     }
     if fault:
         result["output"] = fault

@@ -46,8 +46,9 @@ class Metrics:
     """The series of one server, in a registry of their own, by what they are about."""
 
     def __init__(
-        self, engine: str, *, revision: str = "unknown", deployment_slot: str = "default"
+        self, *engines: str, revision: str = "unknown", deployment_slot: str = "default"
     ) -> None:
+        """``engines``: their names, the one first that requests count for whose voice nobody has."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(PLATFORM_COLLECTOR)
@@ -57,9 +58,9 @@ class Metrics:
         self.registry.register(families)
         self.http = HTTPMetrics(families)
         self.websocket = WebSocketMetrics(families)
-        self.synthesis = SynthesisMetrics(families, engine)
+        self.synthesis = SynthesisMetrics(families, engines)
         self.cache = CacheMetrics(families)
-        self.engine = EngineMetrics(families, engine)
+        self.engine = EngineMetrics(families, engines)
         self.jobs = JobMetrics(families)
         self.server = ServerMetrics(families, revision, deployment_slot)
 

@@ -78,6 +78,9 @@ class EngineState(msgspec.Struct, frozen=True):
     last_success: Annotated[Optional[float], _says("Unix time of the last utterance spoken.")]
     load_s: Annotated[Optional[float], _says("The newest worker's, from start to first word.")]
     errors: Annotated[Dict[str, int], _says("Since the start, by reason.")]
+    waiting: Annotated[int, _says("Sentences that wait for a worker.")]
+    voices: Annotated[int, _says("That can be used.")]
+    voices_broken: Annotated[int, _says("Installed, but of no use.")]
 
 
 class CacheState(msgspec.Struct, frozen=True):
@@ -279,6 +282,9 @@ def _engine(shown: _Shown, name: str) -> EngineState:
         last_success=value("last_success_timestamp_seconds") or None,
         load_s=_rounded(value("load_duration_seconds") or None),
         errors=shown.by("reason", "engine_errors_total", engine=name),
+        waiting=int(shown.value("synthesis_queue_depth", engine=name) or 0),
+        voices=int(shown.value("voices", engine=name, state="usable") or 0),
+        voices_broken=int(shown.value("voices", engine=name, state="broken") or 0),
     )
 
 

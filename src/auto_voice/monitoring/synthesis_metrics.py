@@ -1,8 +1,15 @@
 """Series of requests for speech, the engine that speaks them, and the cache before it."""
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, Dict, Iterable, Optional, Sequence, Tuple
 
-from auto_voice.monitoring.series import DURATION_SECONDS, Counter, Families, Histogram, Live
+from auto_voice.monitoring.series import (
+    DURATION_SECONDS,
+    Children,
+    Counter,
+    Families,
+    Histogram,
+    Live,
+)
 
 OUTCOMES = ("success", "error", "timeout", "rejected", "empty", "cancelled", "invalid")
 MODES = ("whole", "stream", "none")
@@ -19,33 +26,60 @@ _REALTIME_FACTORS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 
+class _Speech:
+    """The series of one engine's speech."""
+
+    __slots__ = (
+        "requests",
+        "duration",
+        "first_audio",
+        "queue_wait",
+        "realtime_factor",
+        "audio_duration",
+        "batch_size",
+        "compute",
+        "audio",
+        "characters",
+    )
+
+    requests: Dict[Tuple[str, str], Counter]
+    duration: Dict[str, Histogram]
+    first_audio: Dict[str, Histogram]
+    queue_wait: Histogram
+    realtime_factor: Histogram
+    audio_duration: Histogram
+    batch_size: Histogram
+    compute: Counter
+    audio: Counter
+    characters: Counter
+
+
 class SynthesisMetrics:
     """Of every request for speech, over whatever protocol."""
 
-    def __init__(self, families: Families, engine: str) -> None:
-        self._engine = engine
+    def __init__(self, families: Families, engines: Sequence[str]) -> None:
+        """``engines``: a request that no engine was found for counts as the first one's."""
         self._families = families
         self._lock = families.lock
+        self._of: Dict[str, _Speech] = {engine: _Speech() for engine in engines}
+        self._first = self._of[engines[0]]
         requests = families.counter(
             "synthesis_requests_total",
             "Requests for speech, by how they ended.",
             ("engine", "mode", "outcome"),
         )
-        self._requests = {(m, o): requests(engine, m, o) for m in MODES for o in OUTCOMES}
         duration = families.histogram(
             "synthesis_duration_seconds",
             "Seconds from a request for speech to its last byte.",
             DURATION_SECONDS,
             ("engine", "mode"),
         )
-        self._duration = {mode: duration(engine, mode) for mode in MODES}
         first_audio = families.histogram(
             "synthesis_first_audio_seconds",
             "Seconds from a request for speech to its first audio.",
             _FIRST_AUDIO_SECONDS,
             ("engine", "transport"),
         )
-        self._first_audio = {way: first_audio(engine, way) for way in TRANSPORTS}
         underrun = families.histogram(
             "synthesis_underrun_seconds",
             "Seconds that somebody who listens while a text is spoken had to wait in between.",
@@ -54,57 +88,65 @@ class SynthesisMetrics:
         )
         self._underrun = {way: underrun(way) for way in TRANSPORTS}
 
-        def histogram(name: str, about: str, bounds: Tuple[float, ...]) -> Histogram:
-            return families.histogram(name, about, bounds, ("engine",))(engine)
+        def histogram(name: str, about: str, bounds: Tuple[float, ...]) -> Children[Histogram]:
+            return families.histogram(f"synthesis_{name}", about, bounds, ("engine",))
 
-        def counter(name: str, about: str) -> Counter:
-            return families.counter(name, about, ("engine",))(engine)
+        def counter(name: str, about: str) -> Children[Counter]:
+            return families.counter(f"synthesis_{name}", about, ("engine",))
 
-        self._queue_wait = histogram(
-            "synthesis_queue_wait_seconds",
+        queue_wait = histogram(
+            "queue_wait_seconds",
             "Seconds a request's first sentence waited for a worker.",
             _WAIT_SECONDS,
         )
-        self._realtime_factor = histogram(
-            "synthesis_realtime_factor",
+        realtime_factor = histogram(
+            "realtime_factor",
             "Seconds of speaking for a second of audio, for each request that was not cached.",
             _REALTIME_FACTORS,
         )
-        self._audio_duration = histogram(
-            "synthesis_audio_duration_seconds", "Seconds of audio in an answer.", _AUDIO_SECONDS
+        audio_duration = histogram(
+            "audio_duration_seconds", "Seconds of audio in an answer.", _AUDIO_SECONDS
         )
-        self._batch_size = histogram(
-            "synthesis_batch_size", "Sentences that the engine spoke at once.", _BATCH_SIZES
+        batch_size = histogram(
+            "batch_size", "Sentences that the engine spoke at once.", _BATCH_SIZES
         )
-        self._compute = counter(
-            "synthesis_compute_seconds_total", "Seconds that workers spent speaking."
+        compute = counter("compute_seconds_total", "Seconds that workers spent speaking.")
+        audio = counter("audio_seconds_total", "Seconds of audio made.")
+        characters = counter("input_characters_total", "Characters of text that were to be spoken.")
+        for engine, of in self._of.items():
+            of.requests = {(m, o): requests(engine, m, o) for m in MODES for o in OUTCOMES}
+            of.duration = {mode: duration(engine, mode) for mode in MODES}
+            of.first_audio = {way: first_audio(engine, way) for way in TRANSPORTS}
+            of.queue_wait, of.realtime_factor = queue_wait(engine), realtime_factor(engine)
+            of.audio_duration, of.batch_size = audio_duration(engine), batch_size(engine)
+            of.compute, of.audio, of.characters = compute(engine), audio(engine), characters(engine)
+
+    def watch(self, *, waiting: Callable[[str], int], in_progress: Live, capacity: int) -> None:
+        """Read these at each scrape; ``waiting``: of an engine."""
+        self._families.gauges(
+            "synthesis_queue_depth",
+            "Sentences waiting for a worker.",
+            ("engine",),
+            lambda: [((engine,), waiting(engine)) for engine in self._of],
         )
-        self._audio = counter("synthesis_audio_seconds_total", "Seconds of audio made.")
-        self._characters = counter(
-            "synthesis_input_characters_total", "Characters of text that were to be spoken."
+        self._families.gauge(
+            "synthesis_in_progress", "Requests in synthesis or waiting for it.", in_progress
+        )
+        self._families.gauge(
+            "synthesis_queue_capacity",
+            "Requests that may be in synthesis or wait for it.",
+            lambda: capacity,
         )
 
-    def watch(self, *, waiting: Live, in_progress: Live, capacity: int) -> None:
-        """Read these at each scrape."""
-        for name, about, read in (
-            ("queue_depth", "Sentences waiting for a worker.", waiting),
-            ("in_progress", "Requests in synthesis or waiting for it.", in_progress),
-            (
-                "queue_capacity",
-                "Requests that may be in synthesis or wait for it.",
-                lambda: capacity,
-            ),
-        ):
-            self._families.gauge(f"synthesis_{name}", about, read, {"engine": self._engine})
-
-    def refused(self, outcome: str) -> None:
-        """A request ended before its first audio."""
+    def refused(self, outcome: str, engine: str = "") -> None:
+        """A request ended before its first audio; ``engine``: whose voice it was to be."""
         with self._lock:
-            self._requests["none", outcome].value += 1
+            self._of.get(engine, self._first).requests["none", outcome].value += 1
 
     def done(
         self,
         *,
+        engine: str,
         mode: str,
         outcome: str,
         transport: str,
@@ -121,26 +163,28 @@ class SynthesisMetrics:
         """A request ended after its first audio.
 
         Args:
+            engine: of the voice that the request names.
             made_s: seconds of audio spoken for it; 0.0 for what came out of the cache.
             audio_s: seconds of audio in the answer.
-            sentences: how many the engine spoke for it.
+            sentences: how many were spoken for it.
         """
         with self._lock:
-            self._requests[mode, outcome].value += 1
-            self._duration[mode].observe(duration_s)
+            of = self._of.get(engine, self._first)
+            of.requests[mode, outcome].value += 1
+            of.duration[mode].observe(duration_s)
             if first_audio_s is not None:
-                self._first_audio[transport].observe(first_audio_s)
+                of.first_audio[transport].observe(first_audio_s)
             if mode == "stream":
                 self._underrun[transport].observe(underrun_s)
-            self._audio_duration.observe(audio_s)
-            self._characters.value += characters
+            of.audio_duration.observe(audio_s)
+            of.characters.value += characters
             if sentences:
-                self._queue_wait.observe(queue_wait_s)
-                self._batch_size.observe(1, sentences)
-                self._compute.value += compute_s
-                self._audio.value += made_s
+                of.queue_wait.observe(queue_wait_s)
+                of.batch_size.observe(1, sentences)
+                of.compute.value += compute_s
+                of.audio.value += made_s
                 if made_s:
-                    self._realtime_factor.observe(compute_s / made_s)
+                    of.realtime_factor.observe(compute_s / made_s)
 
 
 class CacheMetrics:
@@ -181,55 +225,68 @@ class CacheMetrics:
 
 
 class EngineMetrics:
-    """Of an engine's worker processes."""
+    """Of the engines' worker processes, and their voices."""
 
-    def __init__(self, families: Families, engine: str) -> None:
+    def __init__(self, families: Families, engines: Sequence[str]) -> None:
         self._families = families
         self._lock = families.lock
-        self._labels = {"engine": engine}
         errors = families.counter(
             "engine_errors_total",
             "Worker processes that ended by themselves or had to be ended.",
             ("engine", "reason"),
         )
-        self._errors = {reason: errors(engine, reason) for reason in ENGINE_ERRORS}
-        self._load_s = 0.0
-        families.gauge(
+        self._errors = {(e, reason): errors(e, reason) for e in engines for reason in ENGINE_ERRORS}
+        self._load_s = dict.fromkeys(engines, 0.0)
+        families.gauges(
             "engine_load_duration_seconds",
             "Seconds the newest worker took from its start to its first word.",
-            lambda: self._load_s,
-            self._labels,
+            ("engine",),
+            lambda: [((engine,), load_s) for engine, load_s in self._load_s.items()],
         )
 
-    def watch(self, *, ready_workers: Live, workers: int, last_success: Live) -> None:
-        """Read these at each scrape; ``workers``: how many there should be."""
-        self._families.gauge(
-            "engine_ready",
+    def watch(
+        self,
+        *,
+        workers: Callable[[str], int],
+        ready_workers: Callable[[str], int],
+        last_success: Callable[[str], float],
+        voices: Callable[[], Iterable[Tuple[Tuple[str, str], int]]],
+    ) -> None:
+        """Read these at each scrape.
+
+        Args:
+            workers: how many an engine should have; 0 while nobody needs it, and then it has no
+                series of these.
+            voices: engine and state, with the number of such voices.
+        """
+
+        def gauges(name: str, about: str, read: Callable[[str], float]) -> None:
+            self._families.gauges(
+                f"engine_{name}",
+                about,
+                ("engine",),
+                lambda: [((engine,), read(engine)) for engine in self._load_s if workers(engine)],
+            )
+
+        gauges(
+            "ready",
             "1 while at least one worker has spoken and runs.",
-            lambda: float(ready_workers() > 0),
-            self._labels,
+            lambda engine: float(ready_workers(engine) > 0),
         )
-        self._families.gauge(
-            "engine_workers", "Workers there should be.", lambda: workers, self._labels
-        )
-        self._families.gauge(
-            "engine_workers_ready",
-            "Workers that have spoken and run.",
-            ready_workers,
-            self._labels,
-        )
-        self._families.gauge(
-            "engine_last_success_timestamp_seconds",
+        gauges("workers", "Workers there should be.", workers)
+        gauges("workers_ready", "Workers that have spoken and run.", ready_workers)
+        gauges(
+            "last_success_timestamp_seconds",
             "Unix time of the last utterance spoken.",
             last_success,
-            self._labels,
         )
+        self._families.gauges("voices", "Voices, by their state.", ("engine", "state"), voices)
 
-    def worker_died(self, reason: str) -> None:
+    def worker_died(self, engine: str, reason: str) -> None:
         """A worker ended; ``reason`` is one of `ENGINE_ERRORS`."""
         with self._lock:
-            self._errors[reason].value += 1
+            self._errors[engine, reason].value += 1
 
-    def worker_ready(self, load_s: float) -> None:
+    def worker_ready(self, engine: str, load_s: float) -> None:
         """A worker is ready after ``load_s`` seconds."""
-        self._load_s = load_s
+        self._load_s[engine] = load_s

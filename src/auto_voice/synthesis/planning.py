@@ -32,9 +32,11 @@ class Plan:
     ) -> None:
         self.voice = voice
         """Whoever says what the text gives to nobody else."""
+        self.voices = tuple({each.id: each for each in (voice, *voices.values())}.values())
+        """Whoever says anything in it."""
         self.digests = digests
         """Of the lexicons, recordings and voices that the request names: they may change."""
-        self._voices = voices
+        self._cast = voices
         self._begin = begin
         self._rest = begin()
         self._head: List[Step] = list(itertools.islice(self._rest, 2))
@@ -51,7 +53,7 @@ class Plan:
 
     def voice_for(self, style: Style) -> Voice:
         """Who says it in this style."""
-        return self._voices.get(style, self.voice)
+        return self._cast.get(style, self.voice)
 
 
 class Planner:
@@ -68,9 +70,9 @@ class Planner:
     def plan(self, request: SpeechRequest, catalogue: Catalogue) -> Plan:
         """
         Raises:
-            VoiceNotFound, LexiconNotFound, InvalidSSML, EmptyInput
+            VoiceNotFound, VoiceUnavailable, LexiconNotFound, InvalidSSML, EmptyInput
         """
-        voice = catalogue.find(request.voice)
+        voice = catalogue.find(request.voice, request.engine)
         language = voice.language
         lexicons = [self._lexicons.get(name) for name in request.lexicons]
         rules: Tuple[Rule, ...] = tuple(lexicon.apply for lexicon in lexicons)
@@ -149,12 +151,14 @@ def _named(names: str, catalogue: Catalogue) -> Voice:
 
 def _of_language(language: str, variant: Optional[str], catalogue: Catalogue) -> Voice:
     """The voice for a language, or for the language that a tag's region belongs to."""
-    suffix = f"+{variant}" if variant else ""
-    for tag in dict.fromkeys((language, language.replace("_", "-").split("-")[0])):
-        try:
-            return catalogue.find(tag + suffix)
-        except VoiceNotFound:
-            continue
+    tags = dict.fromkeys((language, language.replace("_", "-").split("-")[0]))
+    # A variant changes many voices; a speaker is in one of them only.
+    for suffix in dict.fromkeys((f"+{variant}" if variant else "", "")):
+        for tag in tags:
+            try:
+                return catalogue.find(tag + suffix)
+            except VoiceNotFound:
+                continue
     raise VoiceNotFound(f"No voice here speaks the language {language[:60]!r}.", param="input")
 
 

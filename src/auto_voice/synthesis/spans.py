@@ -18,9 +18,8 @@ MAX_SENTENCES = 32
 class SpeechSpans:
     """Makes the spans of one request's speech, below the request's own."""
 
-    def __init__(self, request: Span, engine_name: str) -> None:
+    def __init__(self, request: Span) -> None:
         self._request = request
-        self._engine = engine_name
         self._sentences = 0
 
     def spoken(self, job: Job) -> None:
@@ -53,7 +52,7 @@ class SpeechSpans:
         if self._sentences > MAX_SENTENCES:
             return
         attributes: Dict[str, Any] = {
-            "autovoice.engine": self._engine,
+            "autovoice.engine": job.engine,
             "autovoice.voice": job.utterance.voice,
             "autovoice.sentence": self._sentences,
             "autovoice.characters": len(job.utterance.text),

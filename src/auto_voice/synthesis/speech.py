@@ -37,6 +37,8 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     """Whether numbers, addresses, markdown and the like are put into words."""
     continues: bool = False
     """Whether more follows, as another request: then it ends with a reader's pause."""
+    engine: str = ""
+    """The engine that is to have the voice; empty: whichever has it."""
 
 
 class Speech:

@@ -17,8 +17,9 @@ from auto_voice.engines.engine import Capabilities, Phonemes, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded
 from auto_voice.synthesis.delivery import Delivery
+from auto_voice.synthesis.fair_queue import Ticket
 from auto_voice.synthesis.playback import Playback
-from auto_voice.synthesis.scheduler import FairScheduler, Ticket
+from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.spans import SpeechSpans, TimedEncoder
 from auto_voice.synthesis.tape import Tape
 from auto_voice.synthesis.timing import TimedMark, Timings, WordClock
@@ -36,6 +37,7 @@ class Stats:
 
     __slots__ = (
         "began",
+        "engine",
         "queue_wait_s",
         "first_audio_s",
         "compute_s",
@@ -49,6 +51,8 @@ class Stats:
 
     def __init__(self) -> None:
         self.began = time.monotonic()
+        self.engine = ""
+        """Of the voice that the request names, once that is known."""
         self.queue_wait_s = 0.0
         """Seconds until a worker began with the first sentence."""
         self.first_audio_s: Optional[float] = None
@@ -92,7 +96,7 @@ class SpeechStream:
         steps: Iterator[Step],
         manner: Manner,
         voice_for: Callable[[Style], Voice],
-        capabilities: Capabilities,
+        capabilities: Callable[[Voice], Capabilities],
         start_deadline_s: float,
         request_deadline_s: float,
         stats: Stats,
@@ -196,7 +200,7 @@ class SpeechStream:
                 job.cancel()
             if stats.spans is not None:
                 stats.spans.left(left, sys.exc_info()[1])
-            self._scheduler.leave()
+            self._scheduler.leave(ticket)
 
     def _performed(
         self, job: Optional[Job], step: Step, tape: Tape, is_last: bool
@@ -215,8 +219,9 @@ class SpeechStream:
 
     def _spoken(self, job: Job, line: Line, tape: Tape, is_last: bool) -> Iterator[bytes]:
         stats = self._stats
-        rate = self._voice_for(line.style).sample_rate
-        delivery = self._delivery(line.style)
+        voice = self._voice_for(line.style)
+        rate = voice.sample_rate
+        delivery = self._delivery(line.style, voice)
         sound = delivery.sound(rate)
         clock = None
         if stats.timings is not None:
@@ -242,10 +247,11 @@ class SpeechStream:
         else:
             # Where a pause is asked for, it is not to be longer than that.
             continues = line.sentence_end and not isinstance(upcoming, (Break, Clip))
-        delivery = self._delivery(style)
+        voice = self._voice_for(style)
+        delivery = self._delivery(style, voice)
         utterance = Utterance(
             line.said.text,
-            self._voice_for(style).id,
+            voice.own_id,
             delivery.speed,
             delivery.pitch,
             timestamps=self._stats.timings is not None,
@@ -253,17 +259,18 @@ class SpeechStream:
             phonemes=_phonemes(line.said),
         )
         first = self._stats.sentences == 0
-        job = Job(utterance, self._start_by if first else self._end_by, self._end_by, direct)
+        start_by = self._start_by if first else self._end_by
+        job = Job(utterance, start_by, self._end_by, direct, voice.engine)
         self._stats.sentences += 1
         self._scheduler.submit(ticket, job)
         return job
 
-    def _delivery(self, style: Style) -> Delivery:
+    def _delivery(self, style: Style, voice: Voice) -> Delivery:
         return Delivery(
             self._manner.speed * style.rate,
             self._manner.pitch * style.pitch,
             style.volume_db,
-            self._capabilities,
+            self._capabilities(voice),
         )
 
     def _count(self, job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from importlib import metadata
-from typing import Callable, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Iterator, Optional, Tuple
 
 import msgspec
 
@@ -13,7 +13,6 @@ from auto_voice import __version__
 from auto_voice.audio.encoders import sample_rate_for
 from auto_voice.engines.engine import Description, Utterance
 from auto_voice.engines.job import Job
-from auto_voice.engines.pool import WorkerPool
 from auto_voice.errors import (
     AutoVoiceError,
     EmptyInput,
@@ -24,6 +23,7 @@ from auto_voice.errors import (
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
+from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.flight import Flights
 from auto_voice.synthesis.planning import Plan, Planner
 from auto_voice.synthesis.scheduler import FairScheduler
@@ -34,8 +34,6 @@ from auto_voice.synthesis.timing import Timings, read_timings, write_timings
 from auto_voice.utils.tracing_context import current
 from auto_voice.voices.catalogue import Catalogue
 
-LOAD_WAIT_S = 30.0
-
 
 class Synthesizer:
     """Turns requests into speech. Safe for threads."""
@@ -43,43 +41,39 @@ class Synthesizer:
     def __init__(
         self,
         settings: Settings,
-        pool: WorkerPool,
+        ensemble: Ensemble,
         scheduler: FairScheduler,
         cache: Optional[AudioCache],
         metrics: Metrics,
         planner: Planner,
     ) -> None:
         self.settings = settings
-        self.pool = pool
+        self.ensemble = ensemble
         self.scheduler = scheduler
         self._cache = cache
         self._flights = Flights(settings.cache_entry_mb << 20)
         self._metrics = metrics
         self._planner = planner
-        self._catalogue: Optional[Catalogue] = None
-        self._aliases: Mapping[str, str] = settings.aliases
         # A cache on disk outlives upgrades; what an upgrade may change has to be in its keys.
         self._versions = (__version__, metadata.version("av"), metadata.version("soxr"))
 
     @property
     def engine(self) -> Description:
-        """The engine's description; waits while it loads.
+        """The description of the engine that this server cannot do without; waits while it loads.
 
         Raises:
             AutoVoiceError: it does not load.
         """
-        return self.pool.description(LOAD_WAIT_S)
+        return self.ensemble.description(self.ensemble.primary)
 
     @property
     def catalogue(self) -> Catalogue:
-        """All voices; waits while the engine loads.
+        """All voices there are now; waits while engines load.
 
         Raises:
-            AutoVoiceError: the engine does not load.
+            AutoVoiceError: no engine loads.
         """
-        if self._catalogue is None:
-            self._catalogue = Catalogue([self.engine], self._aliases)
-        return self._catalogue
+        return self.ensemble.catalogue
 
     def speak(
         self,
@@ -103,15 +97,15 @@ class Synthesizer:
         stats = Stats()
         served = current.get()
         if served is not None and served.span is not None:
-            stats.spans = SpeechSpans(served.span, self.pool.engine_name)
+            stats.spans = SpeechSpans(served.span)
         try:
             speech = self._begin(request, stats, is_gone, begun)
             first = next(speech, b"")
         except AutoVoiceError as error:
-            self._metrics.synthesis.refused(outcome_of(error))
+            self._metrics.synthesis.refused(outcome_of(error), stats.engine)
             raise
         except Exception:
-            self._metrics.synthesis.refused("error")
+            self._metrics.synthesis.refused("error", stats.engine)
             raise
         if stats.spans is not None and speech.made.spans is not None:
             stats.spans.joined(speech.made.spans)
@@ -128,13 +122,14 @@ class Synthesizer:
         began = time.monotonic()
         ticket = self.scheduler.admit()
         try:
-            utterance = Utterance("ready", self.engine.voices[0].id)
-            job = Job(utterance, began + timeout_s, began + timeout_s)
+            engine = self.ensemble.primary
+            utterance = Utterance("ready", self.ensemble.voice_of(engine).id)
+            job = Job(utterance, began + timeout_s, began + timeout_s, engine=engine)
             self.scheduler.submit(ticket, job)
             if not any(job.results(lambda: False)):
                 raise EngineFailed("the engine is silent")
         finally:
-            self.scheduler.leave()
+            self.scheduler.leave(ticket)
 
     def plan(self, request: SpeechRequest) -> Plan:
         """How a request would be spoken, without speaking it.
@@ -149,10 +144,17 @@ class Synthesizer:
         self, request: SpeechRequest, stats: Stats, is_gone: Callable[[], bool], begun: bool
     ) -> Speech:
         plan = self.plan(request)
+        stats.engine = plan.voice.engine
+        for voice in plan.voices:  # what does not work is told before anything is sent
+            can = self.ensemble.capabilities(voice)
+            if request.timestamps and not can.timestamps:
+                raise UnsupportedParameter(
+                    f"The engine {voice.engine} does not tell when words are heard.",
+                    param="timestamps",
+                )
         rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
         manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
         if request.timestamps:
-            self._check_timestamps()
             stats.timings = Timings()
 
         def start(gone: Callable[[], bool]) -> Iterator[bytes]:
@@ -162,7 +164,7 @@ class Synthesizer:
                 steps=plan.steps(),
                 manner=manner,
                 voice_for=plan.voice_for,
-                capabilities=self.engine.capabilities,
+                capabilities=self.ensemble.capabilities,
                 start_deadline_s=self.settings.start_deadline_s,
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,
@@ -221,12 +223,9 @@ class Synthesizer:
         return pieces, made, "hit" if joined else "miss"
 
     def _key(self, request: SpeechRequest, plan: Plan, manner: Manner) -> str:
-        engine = self.engine
         identity = (
             self._versions,
-            engine.name,
-            engine.version,
-            plan.voice.id,
+            [self.ensemble.identity(voice) for voice in plan.voices],
             plan.digests,
             request.text.encode("utf-8", "surrogatepass"),
             request.ssml,
@@ -235,13 +234,6 @@ class Synthesizer:
             msgspec.structs.astuple(manner),
         )
         return hashlib.sha256(msgspec.msgpack.encode(identity)).hexdigest()
-
-    def _check_timestamps(self) -> None:
-        if not self.engine.capabilities.timestamps:
-            raise UnsupportedParameter(
-                f"The engine {self.engine.name} does not tell when words are heard.",
-                param="timestamps",
-            )
 
     def _check_text(self, text: str) -> None:
         limit = self.settings.max_input_chars
@@ -256,6 +248,7 @@ class Synthesizer:
     def _account(self, speech: Speech, request: SpeechRequest, transport: str) -> None:
         stats = speech.stats
         self._metrics.synthesis.done(
+            engine=speech.voice.engine,
             mode="whole" if speech.whole else "stream",
             outcome=speech.outcome,
             transport=transport,

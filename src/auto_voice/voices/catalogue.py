@@ -1,12 +1,12 @@
 """All voices of all engines, and how a client's word for one is understood."""
 
 import difflib
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Protocol, Tuple
 
 import msgspec
 
-from auto_voice.engines.engine import Description, Voice
-from auto_voice.errors import VoiceNotFound
+from auto_voice.engines.engine import Voice
+from auto_voice.errors import VoiceNotFound, VoiceUnavailable
 
 _SHOWN_MATCHES = 5
 
@@ -18,45 +18,118 @@ class ListedVoice(Voice, frozen=True):
     """Other names for exactly this voice, such as ``alloy``."""
 
 
-class Catalogue:
-    """The voices of the loaded engines, with aliases. Immutable."""
+class Offer(Protocol):
+    """An engine's voices, as a `Description` or a `Roster` has them."""
 
-    def __init__(self, engines: Iterable[Description], aliases: Mapping[str, str]) -> None:
+    @property
+    def name(self) -> str:
+        """The engine's."""
+
+    @property
+    def voices(self) -> Tuple[Voice, ...]:
+        """By its own ids."""
+
+    @property
+    def variants(self) -> Dict[str, Optional[str]]:
+        """As `Engine.variants`."""
+
+    @property
+    def preferred(self) -> Dict[str, str]:
+        """As `Engine.preferred`."""
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """An engine's voices, some of which may be files."""
+
+    name: str
+    voices: Tuple[Voice, ...]
+    variants: Dict[str, Optional[str]] = {}
+    preferred: Dict[str, str] = {}
+
+
+class BrokenVoice(msgspec.Struct, frozen=True):
+    """A voice that is there and cannot be used."""
+
+    id: str
+    engine: str
+    """Empty where that is not known."""
+    reason: str
+
+
+class Catalogue:
+    """The voices of all engines, with aliases. Immutable.
+
+    A name may mean several voices: the id of one engine's voice is a language that another one
+    speaks, too. Then the engine that comes first has it, and the other voice is listed, and found,
+    with its engine's name before its id: ``espeak:de``.
+    """
+
+    def __init__(
+        self,
+        engines: Iterable[Offer],
+        aliases: Mapping[str, str],
+        broken: Iterable[BrokenVoice] = (),
+    ) -> None:
+        """``engines``: the preferred one first."""
         self._voices: Dict[str, ListedVoice] = {}
-        self._languages: Dict[str, str] = {}
+        self._meant: Dict[str, List[ListedVoice]] = {}
+        """A name to the voices that it may mean, the best first."""
         self._variants: Dict[str, Mapping[str, Optional[str]]] = {}
         self.aliases = dict(aliases)
+        self.broken = tuple(broken)
         self._aliases = {_fold(alias): voice for alias, voice in aliases.items()}
         self._names: Dict[str, Tuple[str, ...]] = {}
         """A voice's id to its aliases."""
         for engine in engines:
             self._variants[engine.name] = engine.variants
-            for tag, voice_id in engine.preferred.items():
-                self._languages.setdefault(_fold(tag), voice_id)
-            for voice in engine.voices:
-                self._voices[voice.id] = ListedVoice(**msgspec.structs.asdict(voice))
-        self._folded = {_fold(voice_id): voice_id for voice_id in self._voices}
+            self._add(engine)
         self._name(aliases)
+
+    def _add(self, engine: Offer) -> None:
+        own: Dict[str, str] = {_fold(voice.id): voice.id for voice in engine.voices}
+        meant = dict(own)
+        for tag, voice_id in engine.preferred.items():
+            meant.setdefault(_fold(tag), voice_id)
+        listed = {}
+        for voice in engine.voices:
+            folded = _fold(voice.id)
+            taken = folded in self._meant or meant[folded] != voice.id
+            taken = taken or _fold(self._aliases.get(folded, folded)) != folded
+            values = msgspec.structs.asdict(voice)
+            if taken:
+                values["id"] = f"{engine.name}:{voice.id}"
+            listed[voice.id] = self._voices[values["id"]] = ListedVoice(**values)
+        for name, voice_id in meant.items():
+            for key in (name, f"{_fold(engine.name)}:{name}"):
+                self._meant.setdefault(key, []).append(listed[voice_id])
 
     def _name(self, aliases: Iterable[str]) -> None:
         """Tell each voice its aliases; one that leads nowhere is nobody's."""
         for alias in aliases:
             try:
                 voice_id = self.find(alias).id
-            except VoiceNotFound:
+            except (VoiceNotFound, VoiceUnavailable):
                 continue
             self._names[voice_id] = (*self._names.get(voice_id, ()), alias)
+        named = {}
         for voice_id, names in self._names.items():
             if voice_id in self._voices:
-                voice = self._voices[voice_id]
-                self._voices[voice_id] = msgspec.structs.replace(voice, aliases=names)
+                voice = msgspec.structs.replace(self._voices[voice_id], aliases=names)
+                named[voice_id] = self._voices[voice_id] = voice
+        for voices in self._meant.values():
+            voices[:] = [named.get(voice.id, voice) for voice in voices]
 
-    def find(self, name: str) -> ListedVoice:
-        """The voice that a client calls ``name``: an id, an alias or a language tag,
-        with or without ``+variant``. Letter case does not matter, and ``_`` passes for ``-``.
+    def find(self, name: str, engine: str = "") -> ListedVoice:
+        """The voice that a client calls ``name``: an id, an alias or a language tag, with or
+        without ``+variant`` (or speaker), and with or without its engine's name and a colon before
+        it. Letter case does not matter, and ``_`` passes for ``-``.
+
+        Args:
+            engine: only one of this engine's voices will do; empty: any.
 
         Raises:
             VoiceNotFound: none; never another voice instead.
+            VoiceUnavailable: it is there, but broken.
         """
         base, plus, variant = name.partition("+")
         folded = _fold(base)
@@ -65,15 +138,19 @@ class Catalogue:
             folded = _fold(target)
             if not plus:
                 plus, variant = alias_plus, alias_variant
-        voice_id = self._folded.get(folded) or self._languages.get(folded)
-        if voice_id is not None:
-            voice = self._voices[voice_id]
+        for voice in self._meant.get(folded, ()):
+            if engine and voice.engine != engine:
+                continue
             if not plus:
                 return voice
-            known = self._variants[voice.engine]
-            for candidate, gender in known.items():
-                if candidate.lower() == variant.strip().lower():
-                    return self._variant(voice, candidate, gender)
+            found = self._variant_of(voice, variant.strip().lower())
+            if found is not None:
+                return found
+        for each in self.broken:
+            if _fold(each.id) == folded.rpartition(":")[2]:
+                raise VoiceUnavailable(
+                    f"The voice {each.id} cannot be used: {each.reason}.", param="voice"
+                )
         raise VoiceNotFound(self._not_found(name), param="voice")
 
     def list(
@@ -100,10 +177,10 @@ class Catalogue:
             candidates = [voice]
             if variants or named:
                 known = self._variants[voice.engine]
-                wanted = sorted(known)
+                wanted = [*sorted(known), *voice.speakers]
                 if named:
                     wanted = [name for name in wanted if f"{voice.id}+{name}" in self._names]
-                candidates += [self._variant(voice, name, known[name]) for name in wanted]
+                candidates += [self._variant(voice, name, known.get(name)) for name in wanted]
             for candidate in candidates:
                 if named and not candidate.aliases:
                     continue
@@ -117,6 +194,13 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._voices)
 
+    def _variant_of(self, voice: ListedVoice, wanted: str) -> Optional[ListedVoice]:
+        known = self._variants[voice.engine]
+        for candidate in (*known, *voice.speakers):
+            if candidate.lower() == wanted:
+                return self._variant(voice, candidate, known.get(candidate))
+        return None
+
     def _variant(self, voice: ListedVoice, name: str, gender: Optional[str]) -> ListedVoice:
         variant_id = f"{voice.id}+{name}"
         return msgspec.structs.replace(
@@ -125,6 +209,7 @@ class Catalogue:
             name=f"{voice.name}, {name}",
             gender=gender or voice.gender,
             variant=name,
+            speakers=(),
             aliases=self._names.get(variant_id, ()),
         )
 
@@ -139,13 +224,18 @@ class Catalogue:
         base, plus, variant = name[:60].lower().partition("+")
         pool = {key.lower(): key for key in (*self._voices, *self.aliases)}
         names = {voice.name.lower(): voice.id for voice in self._voices.values()}
-        if plus and (base in self._folded or base in self._languages):
-            voice = self._voices[self._folded.get(base) or self._languages[base]]
-            known = {key.lower(): key for key in self._variants[voice.engine]}
-            close = difflib.get_close_matches(variant, known, _SHOWN_MATCHES, 0.4)
-            return [f"{voice.id}+{known[key]}" for key in close]
-        language = self._languages.get(base.split("-")[0])
-        found = [language] if language and "-" in base else []
+        meant = self._meant.get(_fold(base), ())
+        if plus and meant:
+            near = []
+            for voice in meant:
+                known = {
+                    key.lower(): key for key in (*self._variants[voice.engine], *voice.speakers)
+                }
+                close = difflib.get_close_matches(variant, known, _SHOWN_MATCHES, 0.4)
+                near += [f"{voice.id}+{known[key]}" for key in close]
+            return near[:_SHOWN_MATCHES]
+        language = self._meant.get(base.split("-")[0])
+        found = [language[0].id] if language and "-" in base else []
         found += [pool[key] for key in difflib.get_close_matches(base, pool, _SHOWN_MATCHES, 0.6)]
         found += [names[key] for key in difflib.get_close_matches(base, names, 2, 0.7)]
         found += [names[key] for key in names if len(base) > 2 and base in key]

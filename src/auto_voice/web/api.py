@@ -159,9 +159,10 @@ class API:
     # --- listings -------------------------------------------------------------------------------
 
     def list_voices(self, environ: Environ) -> Reply:
-        """Voices in the order of their ids."""
+        """Voices in the order of their engines, and of their ids."""
         query = validated(_voices_query, query_string(environ))
-        voices = self._synthesizer.catalogue.list(
+        catalogue = self._synthesizer.catalogue
+        voices = catalogue.list(
             language=query.language,
             gender=query.gender,
             engine=query.engine,
@@ -169,7 +170,7 @@ class API:
             variants=query.variants,
             named=query.named,
         )
-        return json_reply(VoiceList(list(voices)))
+        return json_reply(VoiceList(list(voices), list(catalogue.broken)))
 
     def get_voice(self, environ: Environ, voice: str) -> Reply:
         """The voice itself, whatever name it was called by."""
@@ -194,7 +195,7 @@ class API:
     def health(self, environ: Environ) -> Reply:
         """Everything, for people and dashboards."""
         report = self._service.health.report()
-        status = 200 if report["status"] == "pass" else 503
+        status = 503 if report["status"] == "fail" else 200
         return bytes_reply(encode_json(report), "application/health+json", status)
 
     def live(self, environ: Environ) -> Reply:

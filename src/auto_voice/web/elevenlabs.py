@@ -58,7 +58,7 @@ def elevenlabs_manner(synthesizer: Synthesizer, voice_id: str, output_format: st
     """How a session speaks, given its URL.
 
     Raises:
-        VoiceNotFound, UnsupportedParameter
+        VoiceNotFound, VoiceUnavailable, UnsupportedParameter
     """
     found = _OUTPUT_FORMAT.fullmatch(output_format)
     if found is None:
@@ -67,7 +67,8 @@ def elevenlabs_manner(synthesizer: Synthesizer, voice_id: str, output_format: st
             "wav_… with a sample rate.",
             param="output_format",
         )
-    times = synthesizer.engine.capabilities.timestamps
+    voice = synthesizer.catalogue.find(voice_id)
+    times = synthesizer.ensemble.capabilities(voice).timestamps
     return manner_of(synthesizer, voice_id, found.group(1), int(found.group(2)), timestamps=times)
 
 

@@ -5,7 +5,7 @@ from typing import Dict, List, Literal, Optional
 import msgspec
 from typing_extensions import Annotated
 
-from auto_voice.voices.catalogue import ListedVoice
+from auto_voice.voices.catalogue import BrokenVoice, ListedVoice
 
 
 class VoicesQuery(msgspec.Struct):
@@ -33,6 +33,10 @@ class VoiceList(msgspec.Struct):
     """The voices that pass the filters."""
 
     voices: List[ListedVoice]
+    broken: Annotated[
+        List[BrokenVoice],
+        msgspec.Meta(description="Installed, but of no use; whatever the filters are."),
+    ] = []
 
 
 class Model(msgspec.Struct):

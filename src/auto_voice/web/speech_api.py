@@ -2,6 +2,7 @@
 
 import base64
 from typing import Any, Callable, List, Tuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -41,7 +42,7 @@ from auto_voice.web.speech_schemas import (
 )
 
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-"""OpenAI's names for the default model."""
+"""OpenAI's names, for whichever engine has the voice."""
 
 _decode_speech = msgspec.json.Decoder(SpeechBody).decode
 _decode_captions = msgspec.json.Decoder(CaptionsBody).decode
@@ -57,7 +58,8 @@ class SpeechAPI:
         self._synthesizer = service.synthesizer
         self._body_limit = service.settings.body_limit_bytes
         self._default_voice = service.settings.default_voice
-        self.models: Tuple[str, ...] = (service.settings.engine, *OPENAI_MODELS)
+        self._engines = self._synthesizer.ensemble.names
+        self.models: Tuple[str, ...] = (*self._engines, *OPENAI_MODELS)
         """Every name that a request may call its model by."""
         self.endpoints: Tuple[Endpoint, ...] = (
             Endpoint(
@@ -114,7 +116,7 @@ class SpeechAPI:
         answer = Answer(speech, environ[FACTS], body.input, shape != "audio")
         headers = [
             ("X-Cache", speech.cache),
-            ("X-Voice", speech.voice.id),
+            ("X-Voice", header_text(speech.voice.id)),
             ("X-Sample-Rate", str(speech.sample_rate)),
         ]
         if shape == "sse":
@@ -205,7 +207,13 @@ class SpeechAPI:
             timestamps=timestamps,
             lexicons=body.lexicons,
             normalize=body.normalize is not False,
+            engine=body.model if body.model in self._engines else "",
         )
+
+
+def header_text(text: str) -> str:
+    """As a header can have it: what is not ASCII is percent-encoded, as in a URL."""
+    return text if text.isascii() else quote(text, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
 
 
 def unknown_model(name: str, known: Tuple[str, ...]) -> ModelNotFound:

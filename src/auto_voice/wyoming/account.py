@@ -56,7 +56,7 @@ class Account:
         facts: Dict[str, Any] = {
             "client": self._client,
             "streaming": utterance.growing,
-            "engine": self._service.settings.engine,
+            "engine": voice.engine if voice is not None else "",
             "format": "pcm",
             **utterance.facts.facts(),
             "sentences": self._sentences,

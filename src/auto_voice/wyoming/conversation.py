@@ -125,7 +125,7 @@ class Conversation:
         synthesizer = self._service.synthesizer
         try:
             answer = await self._speaker.in_thread(
-                lambda: offer(synthesizer.engine, synthesizer.catalogue)
+                lambda: offer(synthesizer.ensemble.versions, synthesizer.catalogue)
             )
         except AutoVoiceError as error:
             await self._out.send_error(error)

@@ -1,12 +1,11 @@
 """What the server says of itself when a client asks: its voices."""
 
-from typing import Iterator, Optional
+from typing import Iterator, Mapping, Optional
 
 from wyoming.event import Event
-from wyoming.info import Attribution, Info, TtsProgram, TtsVoice
+from wyoming.info import Attribution, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 
 from auto_voice import __version__
-from auto_voice.engines.engine import Description
 from auto_voice.errors import VoiceNotFound
 from auto_voice.voices.catalogue import Catalogue, ListedVoice
 from auto_voice.wyoming.incoming import VoiceWanted
@@ -14,8 +13,8 @@ from auto_voice.wyoming.incoming import VoiceWanted
 _SOURCE = "https://github.com/autovoice/autovoice"
 
 
-def offer(engine: Description, catalogue: Catalogue) -> Event:
-    """The answer to ``describe``.
+def offer(versions: Mapping[str, str], catalogue: Catalogue) -> Event:
+    """The answer to ``describe``; ``versions``: of the engines, by their names.
 
     Every voice is in it, of their variants only those that have a name of their own (an alias):
     all variants of all voices would be more than ten thousand.
@@ -26,14 +25,14 @@ def offer(engine: Description, catalogue: Catalogue) -> Event:
         attribution=Attribution("AutoVoice", _SOURCE),
         installed=True,
         version=__version__,
-        voices=[_voice(voice, engine) for voice in _listed(catalogue)],
+        voices=[_voice(voice, versions) for voice in _listed(catalogue)],
         supports_synthesize_streaming=True,
     )
     return Info(tts=[program]).event()
 
 
 def find(wanted: Optional[VoiceWanted], catalogue: Catalogue, default: str) -> ListedVoice:
-    """The voice that an event asks for, by its name or a language; a speaker is a variant.
+    """The voice that an event asks for, by its name or a language; a speaker may be a variant.
 
     Raises:
         VoiceNotFound: there is none; never another one instead.
@@ -58,14 +57,14 @@ def _listed(catalogue: Catalogue) -> Iterator[ListedVoice]:
     yield from variants.values()
 
 
-def _voice(voice: ListedVoice, engine: Description) -> TtsVoice:
+def _voice(voice: ListedVoice, versions: Mapping[str, str]) -> TtsVoice:
     aliases = f" ({', '.join(voice.aliases)})" if voice.aliases else ""
     return TtsVoice(
         name=voice.id,
         description=voice.name + aliases,
-        attribution=Attribution(engine.name, _SOURCE),
+        attribution=Attribution(voice.engine, _SOURCE),
         installed=True,
-        version=engine.version,
+        version=versions.get(voice.engine),
         languages=list(voice.languages or (voice.language,)),
-        speakers=None,
+        speakers=[TtsVoiceSpeaker(name) for name in voice.speakers] or None,
     )

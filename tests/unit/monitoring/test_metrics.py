@@ -31,8 +31,13 @@ def metrics():
 
 def watch(metrics, depth=lambda: 3, sizes=lambda: (10, 20)):
     """Have it read what is looked at rather than counted."""
-    metrics.synthesis.watch(waiting=depth, in_progress=lambda: 2, capacity=128)
-    metrics.engine.watch(ready_workers=lambda: 1, workers=2, last_success=lambda: 1700000000.5)
+    metrics.synthesis.watch(waiting=lambda engine: depth(), in_progress=lambda: 2, capacity=128)
+    metrics.engine.watch(
+        workers=lambda engine: 2,
+        ready_workers=lambda engine: 1,
+        last_success=lambda engine: 1700000000.5,
+        voices=lambda: [(("stub", "usable"), 3), (("stub", "broken"), 1)],
+    )
     metrics.cache.watch(sizes)
     metrics.websocket.watch(lambda: 4)
     metrics.jobs.watch(lambda: {("speech", "queued"): 2}, lambda: {"speech": 30.0})
@@ -52,8 +57,8 @@ def use(metrics):
     done(metrics)
     metrics.cache.asked("hit")
     metrics.cache.evicted("disk", 3)
-    metrics.engine.worker_died("crash")
-    metrics.engine.worker_ready(0.2)
+    metrics.engine.worker_died("stub", "crash")
+    metrics.engine.worker_ready("stub", 0.2)
     metrics.websocket.attempted("accepted")
     with metrics.websocket.handling("input.text", 12, lambda error: "internal"):
         metrics.websocket.sent("audio", 3000)
@@ -65,6 +70,7 @@ def use(metrics):
 
 def done(metrics, **more):
     ended = {
+        "engine": "stub",
         "mode": "whole",
         "outcome": "success",
         "transport": "http",
@@ -152,6 +158,7 @@ def test_what_is_recorded_is_shown(metrics):
     assert value(metrics, "cache_evictions_total", cache="disk") == 3
     assert value(metrics, "engine_errors_total", engine="stub", reason="crash") == 1
     assert value(metrics, "engine_load_duration_seconds", engine="stub") == 0.2
+    assert value(metrics, "voices", engine="stub", state="broken") == 1
     assert value(metrics, "synthesis_batch_size_count", engine="stub") == 2
     assert value(metrics, "synthesis_realtime_factor_sum", engine="stub") == 0.05 / 1.5
     assert value(metrics, "synthesis_audio_duration_seconds_sum", engine="stub") == 1.5
@@ -230,7 +237,7 @@ def test_what_goes_up_and_down_is_looked_at_when_asked(metrics):
         assert value(metrics, "synthesis_queue_depth", engine="stub") == wanted
         assert value(metrics, "cache_size_bytes", cache="memory") == wanted
     assert value(metrics, "cache_size_bytes", cache="disk") == 7
-    assert value(metrics, "synthesis_queue_capacity", engine="stub") == 128
+    assert value(metrics, "synthesis_queue_capacity") == 128
     assert value(metrics, "engine_last_success_timestamp_seconds", engine="stub") == 1700000000.5
 
 
@@ -257,7 +264,7 @@ def test_no_client_can_add_series_by_a_method(methods):
         lambda metrics: done(metrics, transport="anything"),
         lambda metrics: metrics.cache.asked("anything"),
         lambda metrics: metrics.cache.evicted("anything", 1),
-        lambda metrics: metrics.engine.worker_died("anything"),
+        lambda metrics: metrics.engine.worker_died("stub", "anything"),
     ],
 )
 def test_values_outside_the_closed_lists_are_errors(metrics, record):
@@ -302,12 +309,46 @@ def test_names_follow_the_rules_of_prometheus(metrics):
 
 def test_ready_is_an_engine_with_a_worker_that_is(metrics):
     ready = [0]
-    metrics.engine.watch(ready_workers=lambda: ready[0], workers=4, last_success=lambda: 0.0)
+    metrics.engine.watch(
+        workers=lambda engine: 4,
+        ready_workers=lambda engine: ready[0],
+        last_success=lambda engine: 0.0,
+        voices=list,
+    )
     for count, wanted in ((0, 0), (1, 1), (3, 1)):
         ready[0] = count
         assert value(metrics, "engine_ready", engine="stub") == wanted
         assert value(metrics, "engine_workers_ready", engine="stub") == count
         assert value(metrics, "engine_workers", engine="stub") == 4
+
+
+def test_each_engine_has_its_own_series():
+    """What no engine was found for counts as the first one's."""
+    metrics = Metrics("stub", "espeak")
+    done(metrics, engine="espeak")
+    metrics.synthesis.refused("invalid")
+    metrics.synthesis.refused("error", "espeak")
+    metrics.engine.worker_died("espeak", "crash")
+    for engine, characters, crashes in (("stub", 0, 0), ("espeak", 5, 1)):
+        assert value(metrics, "synthesis_input_characters_total", engine=engine) == characters
+        assert value(metrics, "engine_errors_total", engine=engine, reason="crash") == crashes
+    labels = {"mode": "none", "outcome": "invalid"}
+    assert value(metrics, "synthesis_requests_total", engine="stub", **labels) == 1
+    labels["outcome"] = "error"
+    assert value(metrics, "synthesis_requests_total", engine="espeak", **labels) == 1
+
+
+def test_an_engine_that_nobody_needs_is_not_one_that_fails():
+    """It has no workers, and nobody is to be woken for that."""
+    metrics = Metrics("espeak", "stub")
+    metrics.engine.watch(
+        workers=lambda engine: 2 if engine == "espeak" else 0,
+        ready_workers=lambda engine: 0,
+        last_success=lambda engine: 0.0,
+        voices=list,
+    )
+    assert value(metrics, "engine_ready", engine="espeak") == 0
+    assert value(metrics, "engine_ready", engine="stub") is None
 
 
 def test_some_families_can_be_read_alone(metrics):

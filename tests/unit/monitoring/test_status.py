@@ -25,11 +25,12 @@ class World:
         self.ready_workers = 1
         self.last_success = 1700000000.5
         self.metrics = Metrics("stub", revision="3f2a91c", deployment_slot="blue")
-        self.metrics.synthesis.watch(waiting=lambda: 3, in_progress=lambda: 2, capacity=128)
+        self.metrics.synthesis.watch(waiting=lambda engine: 3, in_progress=lambda: 2, capacity=128)
         self.metrics.engine.watch(
-            ready_workers=lambda: self.ready_workers,
-            workers=2,
-            last_success=lambda: self.last_success,
+            workers=lambda engine: 2,
+            ready_workers=lambda engine: self.ready_workers,
+            last_success=lambda engine: self.last_success,
+            voices=lambda: [(("stub", "usable"), 3), (("stub", "broken"), 1)],
         )
         self.metrics.cache.watch(lambda: (10, 20))
         self.health = Health(
@@ -139,8 +140,8 @@ def test_the_cache_counts_shared_answers_as_hits(world):
 
 
 def test_queue_and_engine_are_as_the_gauges_say(world):
-    world.metrics.engine.worker_died("crash")
-    world.metrics.engine.worker_ready(0.2)
+    world.metrics.engine.worker_died("stub", "crash")
+    world.metrics.engine.worker_ready("stub", 0.2)
     status = world.read()
     assert (status.queue.in_progress, status.queue.capacity, status.queue.waiting) == (2, 128, 3)
     (engine,) = status.engines

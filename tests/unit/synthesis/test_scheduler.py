@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded, Draining, EngineUnavailable, Overloaded
-from auto_voice.synthesis.scheduler import FairScheduler
+from tests.unit.synthesis.queueing import OneEngine
 
 FIXED_COST = 20
 """What a sentence costs besides its characters."""
@@ -49,7 +49,7 @@ class FakeWorker:
 
 @pytest.fixture
 def scheduler():
-    return FairScheduler(100)
+    return OneEngine(100)
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_nobody_starves_and_nobody_gets_more_than_its_share(lengths, workers):
     """All is served; and of any two requests that always have something waiting, neither is
     ahead of the other by more than a sentence of each, as Goyal, Vin and Cheng prove.
     """
-    scheduler = FairScheduler(100)
+    scheduler = OneEngine(100)
     requests = [Request(scheduler, each) for each in lengths]
     owner = {id(work): index for index, request in enumerate(requests) for work in request.jobs}
     longest = [max(each) + FIXED_COST for each in lengths]
@@ -294,7 +294,7 @@ class Scheduling(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.scheduler = FairScheduler(1000)
+        self.scheduler = OneEngine(1000)
         self.tickets = [self.scheduler.admit() for _ in range(4)]
         self.free = []
         self.busy = []
@@ -389,7 +389,7 @@ TestScheduling = Scheduling.TestCase
 
 
 def test_no_more_requests_than_places():
-    scheduler = FairScheduler(2)
+    scheduler = OneEngine(2)
     scheduler.admit()
     scheduler.admit()
     with pytest.raises(Overloaded) as caught:
@@ -557,7 +557,7 @@ def test_a_worker_that_has_been_given_something_cannot_withdraw(scheduler, worke
 
 def test_threads_lose_nothing_and_do_nothing_twice():
     """Eight requests submit while four workers work: each sentence is spoken exactly once."""
-    scheduler = FairScheduler(100)
+    scheduler = OneEngine(100)
     spoken = []
     enough = threading.Event()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
-from auto_voice.synthesis.scheduler import FairScheduler
+from tests.unit.synthesis.queueing import OneEngine
 
 FIXED_COST = 20
 """What a sentence costs besides its characters."""
@@ -30,7 +30,7 @@ class Room:
     """Workers and a clock."""
 
     def __init__(self, workers):
-        self.scheduler = FairScheduler(10_000)
+        self.scheduler = OneEngine(10_000)
         self.now = 0.0
         self.begun = []
         """The sentences that workers have begun, in that order."""
@@ -113,7 +113,7 @@ class Client:
         self._spoken += 1
         self._submit()
         if self._spoken == self._sentences:
-            self._room.scheduler.leave()
+            self._room.scheduler.leave(self._ticket)
             think = self._think()
             if think:
                 self._room.after(think, self.ask)
@@ -266,7 +266,7 @@ def test_clients_that_hang_up_after_a_sentence_starve_nobody():
                 for each in self.asked:
                     each.cancel()
                 self.asked.clear()
-                self._room.scheduler.leave()
+                self._room.scheduler.leave(self._ticket)
                 self._room.after(0, self.ask)
 
     room = Room(1)

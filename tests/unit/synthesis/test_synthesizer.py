@@ -27,11 +27,13 @@ from auto_voice.monitoring.metrics import Metrics
 from auto_voice.monitoring.synthesis_metrics import OUTCOMES
 from auto_voice.settings import load
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
+from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest, outcome_of
 from auto_voice.synthesis.synthesizer import Synthesizer
 from auto_voice.text.lexicon_store import LexiconStore
+from auto_voice.voices.folder import VoiceFolder
 from tests.unit.synthesis.service import TEXT, answer, begin, counted, expected_pcm, said, wait_for
 
 PCM = {"format": "pcm", "sample_rate": 16000}
@@ -257,13 +259,15 @@ class TestCache:
 
         configured = load({}, engine="stub", engine_workers=1)
         scheduler = FairScheduler(10)
-        pool = WorkerPool("stub", scheduler, 1, 10.0)
-        pool.start()
+        pool = WorkerPool("stub", scheduler.queue("stub"), 1, 10.0)
+        folder = VoiceFolder(configured.voice_folder)
+        ensemble = Ensemble({"stub": pool}, folder, configured.aliases, "stub")
+        ensemble.start()
         try:
             cache = Slow(MemoryStore(1 << 20, lambda count: None), None)
             synthesizer = Synthesizer(
                 configured,
-                pool,
+                ensemble,
                 scheduler,
                 cache,
                 Metrics("stub"),
@@ -406,9 +410,9 @@ class TestAccount:
     def test_in_progress_is_what_is_in_progress(self, service):
         running = service(cache="off")
         speaking = begin(running, TEXT, **PCM)
-        assert counted(running, "synthesis_in_progress", engine="stub") == 1
+        assert counted(running, "synthesis_in_progress") == 1
         speaking.close()
-        assert counted(running, "synthesis_in_progress", engine="stub") == 0
+        assert counted(running, "synthesis_in_progress") == 0
 
     def test_the_size_of_the_cache_is_shown(self, cached):
         size = len(said(cached, "Hello.", **PCM))
@@ -469,7 +473,7 @@ def test_ready_only_after_a_worker_has_spoken(service):
     running = service(cache="off")
     assert running.health.reasons() in ([], ["engine:stub: no worker is ready"])
     wait_for(lambda: not running.health.reasons())
-    assert running.synthesizer.pool.last_success > 0
+    assert running.synthesizer.ensemble.pools["stub"].last_success > 0
     running.drain()
     assert running.health.reasons() == ["draining: the server is stopping"]
 

@@ -16,7 +16,7 @@ def catalogue():
 
 
 def test_there_is_one_program_which_takes_texts_that_are_being_written(catalogue):
-    info = Info.from_event(offer(SMALL, catalogue))
+    info = Info.from_event(offer({"small": "1"}, catalogue))
     (program,) = info.tts
     assert program.installed and program.supports_synthesize_streaming
     assert (program.name, info.asr, info.wake, info.satellite) == ("AutoVoice", [], [], None)
@@ -24,7 +24,7 @@ def test_there_is_one_program_which_takes_texts_that_are_being_written(catalogue
 
 def test_every_voice_is_in_it_and_those_variants_that_have_a_name(catalogue):
     """Not all of the variants: there are a hundred for each voice."""
-    (program,) = Info.from_event(offer(SMALL, catalogue)).tts
+    (program,) = Info.from_event(offer({"small": "1"}, catalogue)).tts
     voices = {voice.name: voice for voice in program.voices}
     assert set(voices) == {"en-us", "en-gb", "de", "chr-US-Qaaa-x-west", "en-us+f2"}
     assert voices["en-us"].languages == ["en-us", "en"]

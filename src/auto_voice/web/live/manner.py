@@ -66,7 +66,7 @@ def manner_of(
         "normalize": True,
         **rest,
     }
-    if values["timestamps"] and not synthesizer.engine.capabilities.timestamps:
+    if values["timestamps"] and not synthesizer.ensemble.capabilities(found).timestamps:
         raise UnsupportedParameter(
             "The engine does not tell when words are heard.", param="timestamps"
         )
