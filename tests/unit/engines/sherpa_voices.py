@@ -120,9 +120,14 @@ def vits_with_lexicon(folder: Path, **manifest: Any) -> None:
     _finish(folder, "vits", {"model": "model.onnx", "lexicon": "lexicon.txt"}, manifest)
 
 
-def kokoro(folder: Path, count: int = 2, **manifest: Any) -> None:
-    """Kokoro 0.19: a style for each speaker and length."""
-    _styled(folder, count, [512, 1, 4], {"model_type": "kokoro"})
+def kokoro(folder: Path, count: int = 2, longest: int = 512, **manifest: Any) -> None:
+    """Kokoro 0.19: a style for each speaker and length.
+
+    Args:
+        longest: tokens of a text for which there is a style; at longer ones sherpa-onnx ends the
+            process.
+    """
+    _styled(folder, count, [longest, 1, 4], {"model_type": "kokoro"})
     _finish(folder, "kokoro", {"model": "model.onnx", "voices": "voices.bin"}, manifest)
 
 

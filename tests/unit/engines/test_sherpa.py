@@ -140,16 +140,6 @@ def test_each_speaker_has_a_voice(folder, engine, kind, apart_hz):
         say(engine, "hello", "two+2")
 
 
-def test_a_voice_without_a_manifest_is_recognised_by_its_files(folder, engine):
-    kinds = ["vits", "kokoro", "kitten", "matcha"]
-    for kind in kinds:
-        getattr(sherpa_voices, kind)(folder / kind)
-        (folder / kind / "voice.json").unlink()
-    assert {voice.id for voice in engine.voices()} == set(kinds)
-    for kind in kinds:
-        assert say(engine, "hello", kind).pcm, kind
-
-
 def test_a_voice_that_is_dropped_into_the_folder_is_there_at_once(folder, engine):
     assert engine.voices() == []
     sherpa_voices.vits(folder / "late")

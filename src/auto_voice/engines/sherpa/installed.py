@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from auto_voice.engines.engine import Voice
 from auto_voice.engines.manifest import Manifest, inside, read
-from auto_voice.engines.sherpa.kinds import KINDS, OPTIONAL, Kind, recognise
+from auto_voice.engines.sherpa.kinds import KINDS, OPTIONAL, Kind
 from auto_voice.engines.sherpa.metadata import read_metadata
 from auto_voice.errors import VoiceUnavailable
 
@@ -39,7 +39,7 @@ class Installed:
             )
         self.kind: Kind = kind
         self.files: Dict[str, List[Path]] = {}
-        for role in (*kind.files, *OPTIONAL):
+        for role in dict.fromkeys((*kind.files, *OPTIONAL)):
             found = manifest.paths(folder, role)
             if not found and role in kind.files:
                 raise VoiceUnavailable(f"The voice {self.id} names no file for {role}.")
@@ -160,8 +160,6 @@ def look(folder: Path) -> Optional[Installed]:
     """
     try:
         manifest = read(folder)
-        if manifest is None:
-            manifest = recognise(folder)
         if manifest is None or manifest.engine != "sherpa":
             return None
         return Installed(folder, manifest)

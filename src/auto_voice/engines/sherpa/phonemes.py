@@ -12,10 +12,10 @@ from typing import FrozenSet, Iterator, List, NamedTuple, Tuple
 
 from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 
-MAX_PHONEMES = 300
+MAX_PHONEMES = 150
 """In a piece that a model says in one go: Kokoro and Kitten end the process past some 500."""
-_GOOD_PHONEMES = 200
-"""From here on a piece ends with its clause: 10 to 15 s, after which one can be interrupted."""
+_GOOD_PHONEMES = 100
+"""From here on a piece ends with its clause: 5 to 8 s, after which one is heard from and can be interrupted."""
 
 _OUTPUT_SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
 _CHARS_UTF8, _IPA = 1, 2
