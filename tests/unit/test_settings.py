@@ -54,7 +54,7 @@ def wrong_values():
 def test_defaults_are_right():
     """A newcomer sets nothing."""
     assert load({}) == DEFAULTS
-    assert (DEFAULTS.host, DEFAULTS.port, DEFAULTS.engine) == ("127.0.0.1", 5000, "espeak")
+    assert (DEFAULTS.host, DEFAULTS.port, DEFAULTS.engine) == ("127.0.0.1", 5000, "auto")
 
 
 @pytest.mark.parametrize("name, value", list(wrong_values()))
@@ -77,6 +77,7 @@ def test_every_field_with_a_range_was_tried():
         "native_lib",
         "redis_url",
         "ssml_audio_dir",
+        "voice_dir",
         "websocket_origins",
     }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free

@@ -76,6 +76,20 @@ def engines() -> Dashboard:
                         ],
                     ),
                     graph(
+                        "Broken voices",
+                        "Installed voices that cannot be used. The log, the listing of voices and "
+                        "`autovoice doctor` say why.",
+                        "none",
+                        [
+                            (
+                                "sum by (instance, engine) ("
+                                + of("voices", 'state="broken"')
+                                + ")",
+                                "{{engine}} on {{instance}}",
+                            )
+                        ],
+                    ),
+                    graph(
                         "Speed of single requests",
                         "Seconds of computing for a second of audio, over the requests. One short "
                         "sentence is slower than a long text.",
@@ -168,7 +182,7 @@ def engines() -> Dashboard:
                         [
                             (
                                 f"{of('synthesis_in_progress')} / {of('synthesis_queue_capacity')}",
-                                "{{engine}} on {{instance}}",
+                                "{{instance}}",
                             )
                         ],
                         most=1,

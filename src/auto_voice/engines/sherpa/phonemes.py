@@ -15,7 +15,7 @@ from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 MAX_PHONEMES = 150
 """In a piece that a model says in one go: Kokoro and Kitten end the process past some 500."""
 _GOOD_PHONEMES = 100
-"""From here on a piece ends with its clause: 5 to 8 s, after which one is heard from and can be interrupted."""
+"""From here on a piece ends with its clause: 5 to 8 s, after which one can be interrupted."""
 
 _OUTPUT_SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
 _CHARS_UTF8, _IPA = 1, 2
