@@ -159,6 +159,7 @@ class EspeakEngine(Engine):
             timestamps=True,
             streaming=True,
             reproducible=self._state.known,
+            tidy=True,
             ipa=self._tables is not None,
         )
 
