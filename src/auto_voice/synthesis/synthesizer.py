@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from importlib import metadata
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterator, Mapping, Optional, Tuple
 
 import msgspec
 
@@ -25,6 +25,7 @@ from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.flight import Flights
+from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Plan, Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.spans import SpeechSpans
@@ -46,6 +47,7 @@ class Synthesizer:
         cache: Optional[AudioCache],
         metrics: Metrics,
         planner: Planner,
+        levels: Levels,
     ) -> None:
         self.settings = settings
         self.ensemble = ensemble
@@ -54,6 +56,7 @@ class Synthesizer:
         self._flights = Flights(settings.cache_entry_mb << 20)
         self._metrics = metrics
         self._planner = planner
+        self.levels = levels
         # A cache on disk outlives upgrades; what an upgrade may change has to be in its keys.
         self._versions = (__version__, metadata.version("av"), metadata.version("soxr"))
 
@@ -152,6 +155,9 @@ class Synthesizer:
                     f"The engine {voice.engine} does not tell when words are heard.",
                     param="timestamps",
                 )
+        gains_db = {
+            voice.id: self.levels.gain_db(voice, is_gone, begun) for voice in plan.voices
+        }
         rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
         manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
         if request.timestamps:
@@ -165,6 +171,7 @@ class Synthesizer:
                 manner=manner,
                 voice_for=plan.voice_for,
                 capabilities=self.ensemble.capabilities,
+                gains_db=gains_db,
                 start_deadline_s=self.settings.start_deadline_s,
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,
@@ -178,7 +185,7 @@ class Synthesizer:
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
-            key = self._key(request, plan, manner)
+            key = self._key(request, plan, manner, gains_db)
             pieces, made, cached = self._from_cache(key, start, is_gone, stats)
         return Speech(
             voice=plan.voice,
@@ -222,10 +229,12 @@ class Synthesizer:
         self._metrics.cache.asked("joined" if joined else "miss")
         return pieces, made, "hit" if joined else "miss"
 
-    def _key(self, request: SpeechRequest, plan: Plan, manner: Manner) -> str:
+    def _key(
+        self, request: SpeechRequest, plan: Plan, manner: Manner, gains_db: Mapping[str, float]
+    ) -> str:
         identity = (
             self._versions,
-            [self.ensemble.identity(voice) for voice in plan.voices],
+            [(*self.ensemble.identity(voice), gains_db[voice.id]) for voice in plan.voices],
             plan.digests,
             request.text.encode("utf-8", "surrogatepass"),
             request.ssml,
