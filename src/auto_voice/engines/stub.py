@@ -6,7 +6,8 @@ raises. ``PAUSE`` takes 50 ms of time before its tone, and ``STOP`` stops the
 process until somebody sends it SIGCONT.
 
 Voices that lie in the voice folder for it (``<id>/voice.json``) sound at their own
-sample rate; one with a file called ``refuse`` in its folder cannot be loaded.
+sample rate; one with a file called ``refuse`` in its folder cannot be loaded, and
+one whose file says ``"load_s": 2`` takes two seconds at first.
 """
 
 import json
@@ -17,7 +18,7 @@ import signal
 import struct
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Set
 
 from auto_voice.engines.engine import Capabilities, Emitter, Engine, Utterance, Voice, Word
 from auto_voice.errors import EngineFailed, VoiceUnavailable
@@ -41,7 +42,8 @@ class StubEngine(Engine):
     version = "1"
 
     def load(self) -> None:
-        """Nothing to load."""
+        self._loaded: Set[str] = set()
+        """Voices from the folder that have been spoken with."""
 
     def capabilities(self) -> Capabilities:
         return Capabilities(
@@ -93,9 +95,13 @@ class StubEngine(Engine):
         if (folder / "refuse").exists():
             raise VoiceUnavailable("the stub was asked to refuse it")
         try:
-            return int(json.loads((folder / "voice.json").read_text("utf-8"))["sample_rate"])
+            manifest = json.loads((folder / "voice.json").read_text("utf-8"))
         except FileNotFoundError:
             return SAMPLE_RATE_HZ
+        if voice not in self._loaded:
+            self._loaded.add(voice)
+            time.sleep(manifest.get("load_s", 0))
+        return int(manifest["sample_rate"])
 
 
 def _tone(hz: float, duration_s: float, rate_hz: int) -> bytes:

@@ -1,13 +1,14 @@
 """A client's word for a voice means one voice, the right one, or none."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from auto_voice.engines.engine import Capabilities, Description, Voice, describe
-from auto_voice.errors import VoiceNotFound
+from auto_voice.errors import VoiceNotFound, VoiceUnavailable
 from auto_voice.settings import load
-from auto_voice.voices.catalogue import Catalogue
+from auto_voice.voices.catalogue import BrokenVoice, Catalogue, Roster
 from tests.unit.engines.speaking import loaded
 
 
@@ -145,6 +146,104 @@ def test_a_voice_tells_its_aliases():
     listed = {each.id: each.aliases for each in catalogue.list(variants=True)}
     assert {name for aliases in listed.values() for name in aliases} == set(names) - {"lost"}
     assert listed["en-us+f2"] == ("Nova",)
+
+
+NEURAL = Roster(
+    "piper",
+    (
+        msgspec.structs.replace(
+            voice("de_DE-eva-high", "Eva", "female", ["de-de", "de"], engine="piper"),
+            speakers=("Eva", "Tom"),
+        ),
+        voice("de_DE-max-low", "Max", "male", ["de-de", "de"], engine="piper"),
+    ),
+    preferred={"de-de": "de_DE-eva-high", "de": "de_DE-eva-high"},
+)
+
+
+class TestSeveralEngines:
+    """One name means the same voice to everybody, and every voice can be named."""
+
+    @pytest.fixture
+    def both(self):
+        broken = [BrokenVoice("de_DE-lost-low", "piper", "its file is cut")]
+        return Catalogue([NEURAL, SMALL, OTHER], {**ALIASES, "eva": "de"}, broken)
+
+    @pytest.mark.parametrize(
+        ("name", "found"),
+        [
+            ("de", "de_DE-eva-high"),
+            ("DE_de", "de_DE-eva-high"),
+            ("de-de-max-low", "de_DE-max-low"),
+            ("small:de", "small:de"),
+            ("Small:DE", "small:de"),
+            ("small:en", "en-gb"),
+            ("small:en-us", "en-us"),
+            ("piper:de", "de_DE-eva-high"),
+            ("en-us", "en-us"),
+            ("eva", "de_DE-eva-high"),
+            ("de+f2", "small:de+f2"),
+            ("small:de+f2", "small:de+f2"),
+            ("de+tom", "de_DE-eva-high+Tom"),
+            ("de_DE-eva-high+Eva", "de_DE-eva-high+Eva"),
+            ("eva+Tom", "de_DE-eva-high+Tom"),
+        ],
+    )
+    def test_a_name_means_the_best_voice(self, both, name, found):
+        """A language, whoever speaks it best; with a variant, whoever has that."""
+        assert both.find(name).id == found
+
+    def test_what_its_engine_calls_it_comes_along(self, both):
+        assert both.find("small:de").own_id == "de"
+        assert both.find("de+f2").own_id == "de+f2"
+        assert both.find("de").own_id == "de_DE-eva-high"
+
+    def test_without_the_better_voice_the_id_is_the_old_one(self, catalogue):
+        assert catalogue.find("small:de").id == catalogue.find("de").id == "de"
+
+    def test_everything_listed_can_be_found(self, both):
+        listed = list(both.list(variants=True))
+        assert {each.id: both.find(each.id) for each in listed} == {
+            each.id: each for each in listed
+        }
+        assert len({each.id for each in listed}) == len(listed)
+        assert [each.id for each in both.list()][:3] == ["de_DE-eva-high", "de_DE-max-low", "en-us"]
+
+    def test_speakers_are_listed_as_variants(self, both):
+        ids = [each.id for each in both.list(engine="piper", variants=True)]
+        assert ids == [
+            "de_DE-eva-high",
+            "de_DE-eva-high+Eva",
+            "de_DE-eva-high+Tom",
+            "de_DE-max-low",
+        ]
+        assert both.find("de+tom").variant == "Tom"
+
+    def test_one_engine_can_be_asked_for(self, both):
+        assert both.find("de", "small").id == "small:de"
+        assert both.find("eva", "small").id == "small:de"
+        assert both.find("de", "piper").id == "de_DE-eva-high"
+        with pytest.raises(VoiceNotFound):
+            both.find("fr", "piper")
+
+    @pytest.mark.parametrize(
+        "name", ["other:de", "nobody:de", "piper:en-us", ":de", "de:", "de+f3"]
+    )
+    def test_no_other_engine_stands_in(self, both, name):
+        with pytest.raises(VoiceNotFound):
+            both.find(name)
+
+    @pytest.mark.parametrize("name", ["de_DE-lost-low", "piper:de-de-lost-low"])
+    def test_a_broken_voice_tells_why(self, both, name):
+        with pytest.raises(VoiceUnavailable, match="its file is cut") as caught:
+            both.find(name)
+        assert (caught.value.status, caught.value.retryable) == (503, False)
+
+    def test_near_matches_are_of_all_engines(self, both):
+        with pytest.raises(VoiceNotFound, match="de_DE-eva-high"):
+            both.find("de_DE-eve-high")
+        with pytest.raises(VoiceNotFound, match=r"de_DE-eva-high\+Tom"):
+            both.find("de_DE-eva-high+Toom")
 
 
 class TestList:
