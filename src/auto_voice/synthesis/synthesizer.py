@@ -155,9 +155,7 @@ class Synthesizer:
                     f"The engine {voice.engine} does not tell when words are heard.",
                     param="timestamps",
                 )
-        gains_db = {
-            voice.id: self.levels.gain_db(voice, is_gone, begun) for voice in plan.voices
-        }
+        gains_db = {voice.id: self.levels.gain_db(voice, is_gone, begun) for voice in plan.voices}
         rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
         manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
         if request.timestamps:
