@@ -141,14 +141,8 @@ class EspeakEngine(Engine):
         }
 
     def capabilities(self) -> Capabilities:
-        range_ = (
-            (0.25, 4.0)
-            if self._can_stretch
-            else (
-                _SLOWEST_WPM / _NORMAL_WPM,
-                _FASTEST_WPM / _NORMAL_WPM,
-            )
-        )
+        own = _SLOWEST_WPM / _NORMAL_WPM, _FASTEST_WPM / _NORMAL_WPM
+        range_ = (0.25, 4.0) if self._can_stretch else own
         return Capabilities(
             sample_rate=self._rate,
             languages=tuple(sorted({tag for voice in self._voices for tag in voice.languages})),

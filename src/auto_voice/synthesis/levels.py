@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Tuple
 
 import msgspec
 
@@ -42,6 +42,9 @@ _MEASURE = 1
 """Goes up when probes or the measure change; what was measured before does not count then."""
 _MOST_KNOWN = 20_000
 
+Identity = Tuple[str, ...]
+"""All that decides how a voice sounds, as the ensemble tells it."""
+
 
 class Levels:
     """The gain of each voice. Safe for threads."""
@@ -65,8 +68,8 @@ class Levels:
         self._target = target_lufs
         self._folder = folder
         self._patience_s = patience_s
-        self._known: Dict[str, Optional[float]] = {}
-        self._measuring: Dict[str, threading.Lock] = {}
+        self._gains: Dict[Identity, float] = {}
+        self._measuring: Dict[Identity, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def gain_db(self, voice: Voice, is_gone: Callable[[], bool], begun: bool = False) -> float:
@@ -81,26 +84,27 @@ class Levels:
         """
         if not self._target or self._ensemble.capabilities(voice).levelled:
             return 0.0
-        identity = (_MEASURE, *self._ensemble.identity(voice))
-        key = hashlib.sha256(msgspec.msgpack.encode(identity)).hexdigest()
-        if key not in self._known:
-            with self._lock:
-                measuring = self._measuring.setdefault(key, threading.Lock())
-            with measuring:
-                if key not in self._known:
-                    self._remember(key, self._find(key, voice, is_gone, begun))
-            with self._lock:
-                self._measuring.pop(key, None)
-        return gain_for(self._known.get(key), self._target)
-
-    def _remember(self, key: str, lufs: Optional[float]) -> None:
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[key] = lufs
+        identity = self._ensemble.identity(voice)
+        gain = self._gains.get(identity)
+        if gain is not None:
+            return gain
+        with self._lock:
+            measuring = self._measuring.setdefault(identity, threading.Lock())
+        with measuring:
+            gain = self._gains.get(identity)
+            if gain is None:
+                gain = gain_for(self._find(identity, voice, is_gone, begun), self._target)
+                if len(self._gains) >= _MOST_KNOWN:
+                    self._gains.clear()
+                self._gains[identity] = gain
+        with self._lock:
+            self._measuring.pop(identity, None)
+        return gain
 
     def _find(
-        self, key: str, voice: Voice, is_gone: Callable[[], bool], begun: bool
+        self, identity: Identity, voice: Voice, is_gone: Callable[[], bool], begun: bool
     ) -> Optional[float]:
+        key = hashlib.sha256(msgspec.msgpack.encode((_MEASURE, *identity))).hexdigest()
         path = self._folder / key if self._folder is not None else None
         kept = _read(path)
         if kept is not None:

@@ -170,7 +170,7 @@ def test_sentences_of_an_untidy_engine_are_trimmed_and_joined_without_clicks(ser
     pauses = numpy.diff(loud) / rate
     assert sum(pauses > 0.1) == 2, "a breath between each two"
     assert pauses.max() <= 0.31 + 0.1
-    # Around each pause the sound comes and goes; within, tones follow each other as the model has them.
+    # Around each pause the sound comes and goes; within, tones follow as the model has them.
     for at in numpy.flatnonzero(pauses > 0.1):
         before, after = loud[at], loud[at + 1]
         for edge in (wave[before - 20 : before + 20], wave[after - 20 : after + 20]):
