@@ -48,7 +48,7 @@ class Metrics:
     def __init__(
         self, *engines: str, revision: str = "unknown", deployment_slot: str = "default"
     ) -> None:
-        """``engines``: their names, the one first that requests count for whose voice nobody has."""
+        """``engines``: their names; requests for a voice that nobody has count for the first."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(PLATFORM_COLLECTOR)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from auto_voice.engines import PACKAGES
 from auto_voice.engines.engine import Capabilities, Description, Voice

@@ -195,3 +195,29 @@ def test_the_report_names_what_fails(world):
     assert report["status"] == "fail"
     [check] = report["checks"]["engine:stub"]
     assert (check["status"], check["output"]) == ("fail", "no worker is ready")
+
+
+def test_an_engine_that_it_can_do_without_is_a_warning():
+    """The server is degraded, says by what, and is ready all the same."""
+    fault = [None]
+    world = World()
+    health = Health(
+        engine="stub",
+        probe=world.probe,
+        last_success=lambda: world.last_success,
+        ready_workers=lambda: world.workers,
+        load_error=lambda: None,
+        is_draining=lambda: False,
+        is_full=lambda: False,
+        others={"piper": lambda: fault[0]},
+    )
+    assert health.report()["status"] == "pass"
+    fault[0] = "no worker is ready"
+    report = health.report()
+    assert report["status"] == "warn"
+    assert report["checks"]["engine:piper"][0]["output"] == "no worker is ready"
+    assert health.reasons() == []
+    assert ("engine:piper", False) in health.last()
+    world.workers = 0
+    assert health.report()["status"] == "fail"
+    assert len(health.reasons()) == 1
