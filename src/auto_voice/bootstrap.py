@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 from auto_voice.audio.encoders import available
 from auto_voice.audio.pcm import silence
@@ -16,15 +16,17 @@ from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
 from auto_voice.monitoring.recent_errors import RecentErrors
-from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.monitoring.status import StatusReader
 from auto_voice.settings import PREFIX, Settings, available_cores
+from auto_voice.shared.client import SharedRedis
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
+from auto_voice.synthesis.shared_audio import SharedAudio
+from auto_voice.synthesis.shared_flight import SharedFlights
 from auto_voice.synthesis.synthesizer import Synthesizer
 from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.text.plan import MAX_SENTENCE_CHARS
@@ -48,6 +50,8 @@ class Service:
         health: Health,
         lexicons: LexiconStore,
         tracing: "Optional[Tracing]" = None,
+        redis: Optional[SharedRedis] = None,
+        flights: Optional[SharedFlights] = None,
     ) -> None:
         self.settings = settings
         self.synthesizer = synthesizer
@@ -58,6 +62,9 @@ class Service:
         self.lexicons = lexicons
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
+        self.redis = redis
+        """What is shared with other servers; None where there are none."""
+        self._flights = flights
 
     @traced("warm-up")
     @timed("warming up")
@@ -78,6 +85,10 @@ class Service:
         self.status.history.close()
         self.synthesizer.scheduler.drain()
         self.synthesizer.ensemble.close()
+        if self._flights is not None:
+            self._flights.close()
+        if self.redis is not None:
+            self.redis.close()
         if self.tracing is not None:
             self.tracing.close()
 
@@ -107,7 +118,7 @@ def check(settings: Settings) -> None:
             without its packages.
     """
     _cache(settings, Metrics(*chosen(settings.engine)))
-    _backends(settings)
+    _redis(settings)
     if settings.tracing != "off":
         tracing_module().check()
 
@@ -138,7 +149,11 @@ def build(settings: Settings) -> Service:
         settings.loudness_folder,
         settings.start_deadline_s,
     )
-    synthesizer = Synthesizer(settings, ensemble, scheduler, cache, metrics, planner, levels)
+    redis = _redis(settings)
+    flights = _flights(settings, metrics, redis) if redis is not None else None
+    synthesizer = Synthesizer(
+        settings, ensemble, scheduler, cache, metrics, planner, levels, flights
+    )
     health = Health(
         engine=primary,
         probe=synthesizer.probe,
@@ -147,7 +162,7 @@ def build(settings: Settings) -> Service:
         load_error=lambda: pools[primary].load_error,
         is_draining=lambda: scheduler.draining,
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
-        backends=_backends(settings),
+        backends={"redis": redis.fault} if redis is not None else {},
         others={name: partial(ensemble.fault, name) for name in engines if name != primary},
     )
     metrics.synthesis.watch(
@@ -161,7 +176,12 @@ def build(settings: Settings) -> Service:
         last_success=lambda engine: pools[engine].last_success,
         voices=ensemble.counts,
     )
-    metrics.cache.watch(lambda: cache.size_bytes if cache else (0, 0))
+    metrics.cache.watch(
+        lambda: (
+            *(cache.size_bytes if cache else (0, 0)),
+            flights.audio.size_bytes if flights else 0,
+        )
+    )
     metrics.server.watch(
         draining=lambda: float(scheduler.draining),
         health_checks=health.last,
@@ -173,7 +193,9 @@ def build(settings: Settings) -> Service:
         metrics.registry.register(GpuCollector(wanted, lambda: [os.getpid(), *ensemble.pids]))
     tracing = tracing_module().Tracing() if settings.tracing != "off" else None
     ensemble.start()
-    service = Service(settings, synthesizer, metrics, health, lexicons, tracing)
+    if redis is not None:
+        redis.start()
+    service = Service(settings, synthesizer, metrics, health, lexicons, tracing, redis, flights)
     service.status.history.start()
     return service
 
@@ -227,13 +249,26 @@ def tracing_module() -> Any:
     return tracing
 
 
-def _backends(settings: Settings) -> Dict[str, Callable[[], Optional[str]]]:
+def _redis(settings: Settings) -> Optional[SharedRedis]:
     if not settings.redis_url:
-        return {}
+        return None
     try:
-        return {"redis": RedisCheck(settings.redis_url).fault}
+        return SharedRedis(settings.redis_url)
     except (MissingDependency, ValueError) as error:
         raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
+
+
+def _flights(settings: Settings, metrics: Metrics, redis: SharedRedis) -> Optional[SharedFlights]:
+    if settings.cache == "off" or not settings.cache_redis_mb:
+        return None
+    audio = SharedAudio(
+        redis,
+        settings.cache_redis_mb << 20,
+        settings.cache_redis_ttl_s,
+        lambda count: metrics.cache.evicted("redis", count),
+    )
+    # Half of the threads for requests: who waits for another server has no place in the queue.
+    return SharedFlights(redis, audio, metrics.cache, settings.max_requests // 2)
 
 
 def _cache(settings: Settings, metrics: Metrics) -> Optional[AudioCache]:

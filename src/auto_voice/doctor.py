@@ -18,8 +18,8 @@ from auto_voice.engines import EMBEDDED, ENGINES, PACKAGES, chosen
 from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
 from auto_voice.kernels import native
 from auto_voice.monitoring.nvml import Gpu, Reader, Sample
-from auto_voice.monitoring.redis_check import RedisCheck
 from auto_voice.settings import PREFIX, Settings, available_cores, is_secret, unknown
+from auto_voice.shared import client
 from auto_voice.voices.folder import VoiceFolder
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
@@ -169,11 +169,9 @@ def _redis(settings: Settings) -> Finding:
     if not settings.redis_url:
         return Finding(NOTE, "Redis", "not configured, not needed")
     try:
-        check = RedisCheck(settings.redis_url)
-    except (MissingDependency, ValueError) as error:
+        return Finding(OK, "Redis", f"answers, version {client.version(settings.redis_url)}")
+    except (MissingDependency, ValueError, ConnectionError) as error:
         return Finding(FAIL, "Redis", str(error))
-    fault = check.fault()
-    return Finding(FAIL if fault else OK, "Redis", fault or f"answers, version {check.version()}")
 
 
 def _collector(settings: Settings) -> Finding:

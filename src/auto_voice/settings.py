@@ -210,6 +210,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _text("Megabytes up to which one answer is kept.", ge=1, le=1024)
     ] = 8
 
+    cache_redis_mb: Annotated[
+        int,
+        _text(
+            "Megabytes of finished audio kept in the Redis of `AUTOVOICE_REDIS_URL`, by all "
+            "servers that share it; 0: none.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 128
+    cache_redis_ttl_s: Annotated[
+        float,
+        _text("Seconds that audio stays in Redis without being asked for.", ge=1, le=31_536_000),
+    ] = 86400.0
+
     log_format: Annotated[
         Literal["auto", "json", "console"],
         _text("`json` for machines, `console` for people; `auto`: console on a terminal."),
@@ -257,11 +271,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "OpenTelemetry's own `OTEL_` variables say where and which."
         ),
     ] = "off"
+    studio_sessions: Annotated[
+        Switch,
+        _text("`off` keeps what somebody does in the studio in the browser only."),
+    ] = "on"
     redis_url: Annotated[
         str,
         _text(
-            "Redis, such as `redis://localhost:6379/0`: servers that share it share rate limits; "
-            "while it does not answer, a server is not ready."
+            "Redis, such as `redis://localhost:6379/0`: servers that share it share finished audio, "
+            "rate limits and the studio's sessions; while it does not answer, each goes on alone."
         ),
     ] = ""
 

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
 from websockets.sync.client import connect
 
-from tests.e2e.containers import docker, get, speak, until
+from tests.e2e.containers import ROOT, docker, get, speak, until
 
 pytestmark = [
     pytest.mark.needs("docker engine", "docker compose"),
@@ -142,3 +143,30 @@ def test_what_is_kept_outlives_down_and_up(stack):
     stack.compose("down")
     stack.up()
     assert "kept" in stack.exec("autovoice", "autovoice", "lexicon", "list")
+
+
+def test_development_restarts_when_the_source_changes(image, tmp_path):
+    """The source beside docker-compose.yml is what runs, also after it has been edited."""
+    archive = ("git", "archive", "--output", str(tmp_path / "all.tar"), "HEAD")
+    subprocess.run(archive, cwd=ROOT, check=True)
+    subprocess.run(["tar", "-x", "-f", "all.tar"], cwd=tmp_path, check=True)
+    project = ("--project-name", "autovoice-reload", "--project-directory", str(tmp_path))
+    compose = ("compose", *project, "--profile", "development")
+
+    def version():
+        health = get("http://127.0.0.1:15001/health")
+        return health and json.loads(health)["version"]
+
+    try:
+        docker(
+            *(*compose, "up", "--detach", "--no-build", "--wait", "development"),
+            IMAGE=image,
+            DEVELOPMENT_PORT="15001",
+        )
+        before = version()
+        module = tmp_path / "src/auto_voice/__init__.py"
+        text = module.read_text(encoding="utf-8").replace(before, "99.9.9")
+        module.write_text(text, encoding="utf-8")
+        until(lambda: version() == "99.9.9", "the edited source runs")
+    finally:
+        docker(*compose, "down", "--volumes", check=False)

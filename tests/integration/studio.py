@@ -63,6 +63,7 @@ class Studio:
         look_as_usual(self.browser)
         self.browser.open(self.server.base + "/docs")  # the same origin, for what it keeps
         self.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.browser.call("Network.clearBrowserCookies")
         if kept:
             state = json.dumps(json.dumps(kept))
             self.evaluate(f"localStorage.setItem('autovoice-studio', {state})")

@@ -22,9 +22,9 @@ class Health:
         load_error: why no worker comes to speak, if that is known.
         is_draining: whether the server is stopping.
         is_full: whether a new request would be turned away.
-        backends: other servers that this one needs, by name, each with a function that
-            tells why it is of no use, or None.
-        others: engines that it can do without, likewise; one of no use is a warning.
+        backends: other servers that this one is better off with, by name, each with a
+            function that tells why it is of no use, or None. Without one it goes on, degraded.
+        others: engines that it can do without, likewise.
     """
 
     def __init__(
@@ -62,11 +62,7 @@ class Health:
 
     def reasons(self) -> List[str]:
         """Why the server is not ready; empty if it is."""
-        return [
-            f"{check['componentId']}: {check['output']}"
-            for check in self.checks()
-            if check["status"] == "fail"
-        ]
+        return said(self.checks(), "fail")
 
     def checks(self, *, probe: bool = True) -> List[Dict[str, Any]]:
         """One entry per check, in the shape of draft-inadarei-api-health-check.
@@ -82,7 +78,7 @@ class Health:
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
             *(_check(f"engine:{name}", fault(), "warn") for name, fault in self._others.items()),
-            *(_check(name, fault()) for name, fault in self._backends.items()),
+            *(_check(name, fault(), "warn") for name, fault in self._backends.items()),
         ]
 
     def last(self) -> List[Tuple[str, bool]]:
@@ -94,9 +90,9 @@ class Health:
     def report(self) -> Dict[str, Any]:
         """All of it in the shape of application/health+json."""
         checks = self.checks()
-        said = {check["status"] for check in checks}
+        found = {check["status"] for check in checks}
         return {
-            "status": next((status for status in ("fail", "warn") if status in said), "pass"),
+            "status": next(each for each in ("fail", "warn", "pass") if each in found),
             "version": __version__,
             "serviceId": "autovoice",
             "checks": {check.pop("componentId"): [check] for check in checks},
@@ -126,11 +122,20 @@ class Health:
         return None
 
 
-def _check(component: str, fault: Optional[str], trouble: str = "fail") -> Dict[str, Any]:
+def said(checks: List[Dict[str, Any]], status: str) -> List[str]:
+    """What those checks say that have this status."""
+    return [
+        f"{check['componentId']}: {check['output']}"
+        for check in checks
+        if check["status"] == status
+    ]
+
+
+def _check(component: str, fault: Optional[str], otherwise: str = "fail") -> Dict[str, Any]:
     result: Dict[str, Any] = {
         "componentId": component,
         "componentType": "component",
-        "status": trouble if fault else "pass",
+        "status": otherwise if fault else "pass",
     }
     if fault:
         result["output"] = fault

@@ -111,6 +111,7 @@ class Check(msgspec.Struct, frozen=True):
     name: str
     passed: bool
     output: Annotated[Optional[str], _says("Why it failed.")]
+    needed: Annotated[bool, _says("Whether the server is not ready while it fails.")] = True
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -185,7 +186,12 @@ class StatusReader:
             uptime_s=round(now_s - self._began_s, 3),
             draining=bool(shown.value("draining")),
             checks=[
-                Check(check["componentId"], check["status"] == "pass", check.get("output"))
+                Check(
+                    check["componentId"],
+                    check["status"] == "pass",
+                    check.get("output"),
+                    check["status"] != "warn",
+                )
                 for check in self._health.checks(probe=False)
             ],
             window_s=round(window.seconds, 3),

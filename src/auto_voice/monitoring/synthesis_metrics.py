@@ -16,7 +16,8 @@ MODES = ("whole", "stream", "none")
 TRANSPORTS = ("http", "sse", "websocket", "wyoming")
 ENGINE_ERRORS = ("oom", "timeout", "load", "crash", "backend", "other")
 CACHE_RESULTS = ("hit", "miss", "joined")
-CACHE_STORES = ("memory", "disk")
+SHARED_RESULTS = ("hit", "miss", "joined", "error")
+CACHE_STORES = ("memory", "disk", "redis")
 
 _FIRST_AUDIO_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WAIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
@@ -198,14 +199,18 @@ class CacheMetrics:
             "Look-ups in a cache; joined: shared what another request was making.",
             ("cache", "result"),
         )
-        self._requests = {result: requests("audio", result) for result in CACHE_RESULTS}
+        self._requests = {
+            (cache, result): requests(cache, result)
+            for cache, results in (("audio", CACHE_RESULTS), ("redis", SHARED_RESULTS))
+            for result in results
+        }
         evictions = families.counter(
             "cache_evictions_total", "Entries dropped to make room.", ("cache",)
         )
         self._evictions = {store: evictions(store) for store in CACHE_STORES}
 
-    def watch(self, size_bytes: Callable[[], Tuple[int, int]]) -> None:
-        """Read bytes in memory and on disk at each scrape."""
+    def watch(self, size_bytes: Callable[[], Tuple[int, int, int]]) -> None:
+        """Read bytes in each of `CACHE_STORES` at each scrape."""
         self._families.gauges(
             "cache_size_bytes",
             "Bytes kept.",
@@ -213,10 +218,14 @@ class CacheMetrics:
             lambda: [((store,), size) for store, size in zip(CACHE_STORES, size_bytes())],
         )
 
-    def asked(self, result: str) -> None:
-        """It was asked: one of `CACHE_RESULTS`."""
+    def asked(self, result: str, cache: str = "audio") -> None:
+        """It was asked, or Redis, because it had nothing.
+
+        Args:
+            result: one of `CACHE_RESULTS`, of ``redis`` one of `SHARED_RESULTS`.
+        """
         with self._lock:
-            self._requests[result].value += 1
+            self._requests[cache, result].value += 1
 
     def evicted(self, store: str, count: int) -> None:
         """Entries were dropped from one of `CACHE_STORES`."""

@@ -67,7 +67,7 @@ def read(families: Iterable[Metric], at_s: float) -> Totals:
             elif name == "autovoice_http_requests_total":
                 if labels["route"] not in OPERATION_ROUTES:
                     _add(statuses, labels["code"][0] + "xx", value)
-            elif name == "autovoice_cache_requests_total":
+            elif name == "autovoice_cache_requests_total" and labels["cache"] == "audio":
                 _add(cache, labels["result"], value)
             elif name == "autovoice_synthesis_first_audio_seconds_bucket":
                 bound = float(labels["le"])

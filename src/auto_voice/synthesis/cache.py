@@ -90,6 +90,10 @@ class AudioCache:
                 self._memory.put(key, entry)
         return entry
 
+    def found(self, key: str, entry: Entry) -> None:
+        """Have an entry at hand that is kept elsewhere."""
+        self._memory.put(key, entry)
+
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry."""
         self._memory.put(key, entry)

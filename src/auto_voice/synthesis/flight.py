@@ -201,15 +201,19 @@ class Flights:
         stats: Stats,
         is_gone: Gone,
         keep: Callable[[bytes], None],
+        drop: Callable[[], None] = lambda: None,
     ) -> Tuple[Generator[bytes, None, None], Stats, bool]:
         """The pieces for ``key``, their statistics, and whether somebody else had begun them.
 
-        ``keep`` gets the whole answer once, if it is not larger than the limit.
+        ``keep`` gets the whole answer once, if it is not larger than the limit; else ``drop`` is
+        called, as soon as that is known.
         """
 
         def on_end(flight: Flight, complete: bool) -> None:
             if complete:
                 keep(b"".join(flight.pieces))
+            else:
+                drop()
             with self._lock:
                 if self._flights.get(key) is flight:
                     del self._flights[key]

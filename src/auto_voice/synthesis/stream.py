@@ -47,6 +47,7 @@ class Stats:
         "playback",
         "timings",
         "spans",
+        "found",
     )
 
     def __init__(self) -> None:
@@ -70,6 +71,8 @@ class Stats:
         """Where words' times are wanted; they come with the audio."""
         self.spans: Optional[SpeechSpans] = None
         """Where the request's trace is sent to a collector."""
+        self.found: Optional[bool] = None
+        """Whether the audio was found finished; None before it was looked for."""
 
 
 class Manner(msgspec.Struct, frozen=True):

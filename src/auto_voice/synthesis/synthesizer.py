@@ -28,6 +28,7 @@ from auto_voice.synthesis.flight import Flights
 from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Plan, Planner
 from auto_voice.synthesis.scheduler import FairScheduler
+from auto_voice.synthesis.shared_flight import SharedFlights
 from auto_voice.synthesis.spans import SpeechSpans
 from auto_voice.synthesis.speech import Speech, SpeechRequest, outcome_of
 from auto_voice.synthesis.stream import Manner, SpeechStream, Stats
@@ -48,12 +49,15 @@ class Synthesizer:
         metrics: Metrics,
         planner: Planner,
         levels: Levels,
+        shared: Optional[SharedFlights] = None,
     ) -> None:
+        """``shared``: what other servers have made or are making; for servers with a cache."""
         self.settings = settings
         self.ensemble = ensemble
         self.scheduler = scheduler
         self._cache = cache
         self._flights = Flights(settings.cache_entry_mb << 20)
+        self._shared = shared
         self._metrics = metrics
         self._planner = planner
         self.levels = levels
@@ -110,6 +114,8 @@ class Synthesizer:
         except Exception:
             self._metrics.synthesis.refused("error", stats.engine)
             raise
+        if speech.made.found:
+            speech.cache = "hit"
         if stats.spans is not None and speech.made.spans is not None:
             stats.spans.joined(speech.made.spans)
         speech._pieces = _Primed(first, speech._pieces)
@@ -184,7 +190,7 @@ class Synthesizer:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
             key = self._key(request, plan, manner, gains_db)
-            pieces, made, cached = self._from_cache(key, start, is_gone, stats)
+            pieces, made, cached = self._from_cache(key, start, is_gone, stats, plan.is_short)
         return Speech(
             voice=plan.voice,
             format_name=request.format,
@@ -202,6 +208,7 @@ class Synthesizer:
         start: Callable[[Callable[[], bool]], Iterator[bytes]],
         is_gone: Callable[[], bool],
         stats: Stats,
+        whole: bool,
     ) -> Tuple[Iterator[bytes], Stats, str]:
         assert self._cache is not None  # nosec B101: the caller has looked
         cache = self._cache
@@ -212,19 +219,39 @@ class Synthesizer:
             self._metrics.cache.asked("hit")
             return iter((entry.audio,)), stats, "hit"
 
+        shared = self._shared
+        claim = shared.claim(key) if shared is not None else None
+
         def begin(gone: Callable[[], bool]) -> Iterator[bytes]:
             # It may have been finished between the look above and now.
             entry = cache.get(key)
+            if entry is None and shared is not None and claim is not None and stats.found is None:
+                entry = shared.find(claim, whole, gone)
+                if entry is not None:
+                    cache.found(key, entry)
+            if stats.found is None:
+                stats.found = entry is not None
+                self._metrics.cache.asked("hit" if stats.found else "miss")
             if entry is None:
                 return start(gone)
             stats.audio_s, stats.timings = entry.audio_s, read_timings(entry.timings)
+            stats.first_audio_s = time.monotonic() - stats.began
             return iter((entry.audio,))
 
         def keep(audio: bytes) -> None:
-            cache.put(key, Entry(audio, stats.audio_s, write_timings(stats.timings)))
+            entry = Entry(audio, stats.audio_s, write_timings(stats.timings))
+            if not stats.found:
+                cache.put(key, entry)
+                if shared is not None and claim is not None:
+                    shared.finish(claim, entry)
 
-        pieces, made, joined = self._flights.board(key, begin, stats, is_gone, keep)
-        self._metrics.cache.asked("joined" if joined else "miss")
+        def drop() -> None:
+            if shared is not None and claim is not None:
+                shared.finish(claim, None)
+
+        pieces, made, joined = self._flights.board(key, begin, stats, is_gone, keep, drop)
+        if joined:
+            self._metrics.cache.asked("joined")
         return pieces, made, "hit" if joined else "miss"
 
     def _key(

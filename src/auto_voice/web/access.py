@@ -1,18 +1,11 @@
 """Who may use the server, and how often."""
 
 import hmac
-import logging
-import time
-from typing import Any, Container, Dict, Mapping
+from typing import Any, Container, Dict, Mapping, Optional
 
-from auto_voice.errors import InvalidAPIKey, RateLimited
-
-log = logging.getLogger(__name__)
-
-_REDIS_TIMEOUT_S = 0.25
-"""How long a request may wait for Redis' answer."""
-_REDIS_PAUSE_S = 5.0
-"""How long Redis is left alone after it did not answer."""
+from auto_voice.errors import InvalidAPIKey
+from auto_voice.shared.client import SharedRedis
+from auto_voice.web.rate_limit import RateLimit
 
 
 class KeyRing:
@@ -55,62 +48,6 @@ def is_bearer(token: str, authorization: str) -> bool:
     )
 
 
-class RateLimit:
-    """A moving-window limit per client, in memory or in a Redis that servers share.
-
-    While Redis does not answer, each server counts for itself: a limit is no
-    reason to refuse everybody.
-    """
-
-    def __init__(self, limit: str, redis_url: str = "") -> None:
-        """``limit``: such as ``60/minute`` or ``10/second;500/hour``."""
-        import limits  # only where a limit is set: it costs start-up time
-
-        self._limits = limits.parse_many(limit)
-        self._own = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
-        self._shared: Any = None
-        self._shared_again = 0.0
-        """When Redis may be asked again (time.monotonic())."""
-        self._storage_error = limits.errors.StorageError
-        if redis_url:
-            storage = limits.storage.storage_from_string(
-                redis_url,
-                wrap_exceptions=True,
-                socket_timeout=_REDIS_TIMEOUT_S,
-                socket_connect_timeout=_REDIS_TIMEOUT_S,
-            )
-            self._shared = limits.strategies.MovingWindowRateLimiter(storage)
-
-    def check(self, client: str) -> None:
-        """Count one request.
-
-        Raises:
-            RateLimited: it is one too many.
-        """
-        if self._shared is not None and time.monotonic() >= self._shared_again:
-            try:
-                self._check(self._shared, client)
-                return
-            except self._storage_error as error:
-                self._shared_again = time.monotonic() + _REDIS_PAUSE_S
-                log.warning(
-                    "rate limits are counted by each server alone: %s", type(error.args[0]).__name__
-                )
-        self._check(self._own, client)
-
-    def _check(self, limiter: Any, client: str) -> None:
-        # All are asked before any is used up: what is refused counts nowhere.
-        for limit in self._limits:
-            if not limiter.test(limit, client):
-                reset = limiter.get_window_stats(limit, client)[0]
-                raise RateLimited(
-                    f"The limit of {limit.amount} requests ({limit}) is reached.",
-                    retry_after_s=max(1.0, reset - time.time()),
-                )
-        for limit in self._limits:
-            limiter.hit(limit, client)
-
-
 class Gate:
     """What a request has to pass before its endpoint sees it."""
 
@@ -120,7 +57,7 @@ class Gate:
         rate_limit: str,
         public: Container[str],
         limited: Container[str],
-        redis_url: str = "",
+        redis: Optional[SharedRedis] = None,
     ) -> None:
         """
         Args:
@@ -128,10 +65,10 @@ class Gate:
             rate_limit: as for `RateLimit`, or empty for none.
             public: routes that need no key.
             limited: routes whose POST requests count for the limit.
-            redis_url: where the limit is counted; empty: in memory.
+            redis: where the limit is counted; None: in memory.
         """
         self._keys = KeyRing(keys)
-        self._limit = RateLimit(rate_limit, redis_url) if rate_limit else None
+        self._limit = RateLimit(rate_limit, redis) if rate_limit else None
         self._public = public
         self._limited = limited
 

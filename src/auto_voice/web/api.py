@@ -7,6 +7,7 @@ from prometheus_client.exposition import choose_encoder
 
 from auto_voice.bootstrap import Service
 from auto_voice.errors import InvalidAPIKey, NotFound
+from auto_voice.monitoring.health import said
 from auto_voice.monitoring.status import Status
 from auto_voice.voices.catalogue import ListedVoice
 from auto_voice.web import openapi, page
@@ -210,8 +211,10 @@ class API:
 
     def ready(self, environ: Environ) -> Reply:
         """For load balancers and deploys."""
-        reasons = self._service.health.reasons()
-        return json_reply(ReadyBody(not reasons, reasons), 200 if not reasons else 503)
+        checks = self._service.health.checks()
+        reasons = said(checks, "fail")
+        body = ReadyBody(not reasons, reasons, said(checks, "warn"))
+        return json_reply(body, 200 if not reasons else 503)
 
     def metrics(self, environ: Environ) -> Reply:
         """In the text format that the scraper prefers."""

@@ -1,7 +1,7 @@
 """The Flask app: what holds for every endpoint."""
 
 import logging
-from typing import TYPE_CHECKING, Any, Dict, Iterable
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Tuple
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -16,12 +16,13 @@ from auto_voice.errors import (
 )
 from auto_voice.web.access import Gate
 from auto_voice.web.api import API
-from auto_voice.web.endpoint import SPEECH_PATH
+from auto_voice.web.endpoint import SPEECH_PATH, Endpoint
 from auto_voice.web.incoming import BODY_READ
 from auto_voice.web.lexicon_api import LexiconAPI
 from auto_voice.web.observe import FACTS, Observed
 from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
 from auto_voice.web.request_span import RequestSpans
+from auto_voice.web.sessions import SessionAPI
 from auto_voice.web.upgrade import WebSockets
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def create_app(service: Service) -> Flask:
     settings = service.settings
     websockets = WebSockets(service)
     app.extensions[HUB] = websockets.hub
-    api = API(service, (*LexiconAPI(service).endpoints, *websockets.endpoints))
+    api = API(service, _others(service, websockets))
     public = {endpoint.path for endpoint in api.endpoints if endpoint.public}
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
     limited = {endpoint.path for endpoint in api.endpoints if endpoint.limited}
-    gate = Gate(settings.keys(), settings.rate_limit, public, limited, settings.redis_url)
+    gate = Gate(settings.keys(), settings.rate_limit, public, limited, service.redis)
     websockets.count = gate.count
 
     @app.before_request
@@ -94,6 +95,11 @@ def create_app(service: Service) -> Flask:
         lane, service.metrics, spans, service.errors
     )
     return app
+
+
+def _others(service: Service, websockets: WebSockets) -> Tuple[Endpoint, ...]:
+    sessions = SessionAPI(service).endpoints if service.settings.studio_sessions == "on" else ()
+    return (*LexiconAPI(service).endpoints, *sessions, *websockets.endpoints)
 
 
 class _SpeechLane:

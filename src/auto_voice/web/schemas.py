@@ -87,14 +87,14 @@ class HealthCheck(msgspec.Struct):
     """One thing that was looked at."""
 
     componentType: str
-    status: Literal["pass", "fail"]
+    status: Literal["pass", "warn", "fail"]
     output: Optional[str] = None
 
 
 class HealthBody(msgspec.Struct):
     """The shape of draft-inadarei-api-health-check."""
 
-    status: Literal["pass", "fail"]
+    status: Literal["pass", "warn", "fail"]
     version: str
     serviceId: str
     checks: Dict[str, List[HealthCheck]]
@@ -105,6 +105,8 @@ class ReadyBody(msgspec.Struct):
 
     ready: bool
     reasons: List[str]
+    degraded: List[str] = []
+    """What does not work; the server goes on without it."""
 
 
 class LiveBody(msgspec.Struct):

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from auto_voice.bootstrap import build, check
 from auto_voice.errors import InvalidRequest
 from auto_voice.settings import Settings
-from auto_voice.web import metrics_port
+from auto_voice.web import metrics_port, reloading
 from auto_voice.web.app import HUB, create_app
 from auto_voice.web.reply import last_words
 from auto_voice.web.worker import SpeechWorker
@@ -136,6 +136,18 @@ class _Master(Arbiter):  # type: ignore[misc]
                 return
         super().signal(sig, frame)
 
+    def handle_usr2(self) -> None:
+        """Called for SIGUSR2, which the worker process sends when the source has changed."""
+        if not self.cfg.reload:
+            super().handle_usr2()
+        elif reloading.can_be_imported():
+            self.stop(graceful=False)
+            reloading.begin_anew()
+
+
+def _nothing(worker: Any) -> None:
+    """What gunicorn asks to be done where nothing is."""
+
 
 class Server(BaseApplication):  # type: ignore[misc]
     """One gunicorn master with one worker process, which owns the service."""
@@ -168,6 +180,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "logger_class": _Logger,
             "loglevel": settings.log_level.lower(),
             "reload": self._reload,
+            "worker_int": reloading.changed if self._reload else _nothing,
             "limit_request_line": 8190,
             "limit_request_fields": 100,
             "worker_exit": lambda server, worker: self._close(),

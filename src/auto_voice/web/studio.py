@@ -55,6 +55,7 @@ class Studio:
             limit=self._settings.max_input_chars,
             voice=self._settings.default_voice,
             scripts=scripts,
+            sessions=self._settings.studio_sessions,
         )
         return page.sealed(html, own_files=True)
 

@@ -17,14 +17,14 @@ export const whenRefused = then => onRefusal.add(then);
  * The answer, once its status is there and good.
  * Throws a Problem, or the AbortError of `signal`.
  */
-export async function ask(path, {method = "GET", body, signal} = {}) {
+export async function ask(path, {method = "GET", body, signal, keepalive = false} = {}) {
   const headers = {};
   if (usedKey()) headers.Authorization = `Bearer ${usedKey()}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
     answer = await fetch(address(path), {
-      method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers, signal, keepalive, body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Unreachable();

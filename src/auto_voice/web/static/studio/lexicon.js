@@ -36,6 +36,11 @@ export class Lexicons extends EventTarget {
     return this.#choice.value;
   }
 
+  set name(name) {
+    this.#offer(name);
+    this.#list();
+  }
+
   async load() {
     const {lexicons} = await askJSON("v1/lexicons");
     this.#names = lexicons.map(one => one.name);

@@ -27,7 +27,7 @@ const gone = error => error.status
 
 function of({draining, checks, queue}) {
   if (draining) return ["warn", "About to stop"];
-  const failing = checks.filter(check => !check.passed && check.name !== "queue");
+  const failing = checks.filter(check => !check.passed && check.needed && check.name !== "queue");
   if (failing.length) return ["warn", `Not ready: ${failing[0].name}`];
   if (queue.in_progress >= queue.capacity) return ["warn", "Busy: no place is free"];
   const speaking = queue.in_progress ? `speaking ${count(queue.in_progress)}` : "idle";

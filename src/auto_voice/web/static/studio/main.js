@@ -9,6 +9,8 @@ import {Listening} from "./listening.js";
 import {watch} from "./live.js";
 import {Plan} from "./plan.js";
 import {BrokenOff, Problem} from "./problem.js";
+import {Recent} from "./recent.js";
+import {forgotten, remember, remembered} from "./session.js";
 import {Slider, steps} from "./slider.js";
 import {curl, openai} from "./snippets.js";
 import {Tabs} from "./tabs.js";
@@ -23,6 +25,7 @@ const SPEEDS = [...steps(0.25, 1, 30), ...steps(1, 4, 30).slice(1)];
 const PITCHES = [...steps(0.5, 1, 20), ...steps(1, 2, 20).slice(1)];
 
 const last = kept();
+let touched = Object.keys(last).length > 0; // whether the page is not as it comes
 const text = $("text");
 const voices = new Voices({voice: last.voice || document.body.dataset.voice, variant: last.variant});
 const speed = new Slider($("speed"), $("speed-reset"), SPEEDS);
@@ -34,13 +37,19 @@ const tabs = new Tabs(document.querySelector("[role=tablist]"));
 const plan = new Plan($("plan"), $("plan-note"));
 const lookAtServer = watch($("live"));
 
-text.value = last.text ?? WELCOME;
-speed.value = last.speed ?? 1;
-pitch.value = last.pitch ?? 1;
-$("ssml").checked = last.ssml ?? false;
-$("normalize").checked = last.normalize ?? true;
-if (last.format) $("format").value = last.format;
-if (!$("format").value) $("format").selectedIndex = 0;
+const recent = new Recent($("recent"), $("recent-note"));
+
+function restore(state) {
+  text.value = state.text ?? WELCOME;
+  speed.value = state.speed ?? 1;
+  pitch.value = state.pitch ?? 1;
+  $("ssml").checked = state.ssml ?? false;
+  $("normalize").checked = state.normalize ?? true;
+  if (state.format) $("format").value = state.format;
+  if (!$("format").value) $("format").selectedIndex = 0;
+  recent.texts = state.recent ?? [];
+}
+restore(last);
 
 // --- what is on screen ---------------------------------------------------------------------------
 
@@ -59,13 +68,18 @@ function body() {
 
 const bodyOfFile = () => ({...body(), response_format: $("format").value});
 
-const save = () => keep({
+const state = () => ({
   text: text.value, voice: voices.voice, variant: voices.variant, speed: speed.value,
   pitch: pitch.value, ssml: $("ssml").checked, normalize: $("normalize").checked,
-  lexicon: lexicons.name, format: $("format").value,
+  lexicon: lexicons.name, format: $("format").value, recent: recent.texts,
 });
+const save = () => keep(state());
 const saveSoon = settled(save, 200);
-addEventListener("pagehide", save);
+const rememberSoon = settled(() => touched && remember(state()), 1000);
+addEventListener("pagehide", () => {
+  save();
+  if (touched) remember(state());
+});
 
 const planSoon = settled(() => plan.show(body()), 400);
 
@@ -86,10 +100,16 @@ function changed() {
   if (tabs.shown === "panel-plan") planSoon();
   if (tabs.shown === "panel-code") showCode();
   saveSoon();
+  rememberSoon();
 }
 
-for (const part of [voices, speed, pitch, lexicons]) part.addEventListener("change", changed);
-for (const id of ["text", "ssml", "normalize", "format"]) $(id).addEventListener("input", changed);
+function touch() {
+  touched = true;
+  changed();
+}
+
+for (const part of [voices, speed, pitch, lexicons]) part.addEventListener("change", touch);
+for (const id of ["text", "ssml", "normalize", "format"]) $(id).addEventListener("input", touch);
 tabs.addEventListener("show", ({id}) => {
   if (id === "panel-plan") plan.show(body());
   if (id === "panel-code") showCode();
@@ -115,6 +135,8 @@ function showButton() {
 
 function speak() {
   complain(null);
+  recent.add(text.value, voices.name);
+  touch();
   firstMs = null;
   listening.speak(body());
 }
@@ -243,13 +265,23 @@ $("pick").addEventListener("click", () => {
   lexicons.edit(selectedWord());
 });
 
+recent.addEventListener("choose", chosen => {
+  text.value = chosen.text;
+  voices.name = chosen.voice;
+  touch();
+  text.focus();
+});
+
 $("forget").addEventListener("click", () => {
+  recent.texts = [];
   text.value = WELCOME;
   speed.value = pitch.value = 1;
   $("ssml").checked = false;
   $("normalize").checked = true;
   voices.name = document.body.dataset.voice;
   changed();
+  touched = false;
+  forgotten();
   forget();
   text.focus();
 });
@@ -263,5 +295,16 @@ function load() {
   lookAtServer();
 }
 
+/** Where this browser keeps nothing, the server may; whoever has begun meanwhile keeps that. */
+async function recall() {
+  const state = touched ? null : await remembered();
+  if (!state || touched) return;
+  restore(state);
+  if (state.voice) voices.restore(state);
+  lexicons.name = state.lexicon;
+  touch();
+}
+
 changed();
+recall();
 load();

@@ -64,6 +64,14 @@ export class Voices extends EventTarget {
     this.#loadVariants();
   }
 
+  /** What was kept elsewhere. */
+  restore({voice, variant = ""}) {
+    this.#combobox.value = voice;
+    this.#wanted = variant;
+    this.#changed();
+    this.#loadVariants();
+  }
+
   /** Asks the server what voices it has; to be called again when there is a key. */
   async load() {
     const [all, named] = await Promise.all([
