@@ -13,7 +13,7 @@ from auto_voice.errors import VoiceUnavailable
 
 log = logging.getLogger(__name__)
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ID = re.compile(r"[^\W_][\w.-]{0,99}")
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _MAX_SPEAKERS = 10_000
 _FLOAT_BYTES = 4
