@@ -14,18 +14,21 @@ PY := $(BIN)/python
 CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts config)
 
 # Stamps: files that say what .venv holds, newer than the pyproject.toml it came from.
-VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
-MADE := $(VENV)/made-with-$(VERSION)
-CORE := $(VENV)/core-for-$(VERSION)
-DEV := $(VENV)/dev-for-$(VERSION)
+RUNS := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+MADE := $(VENV)/made-with-$(RUNS)
+CORE := $(VENV)/core-for-$(RUNS)
+DEV := $(VENV)/dev-for-$(RUNS)
 
-LINTS := lint-format lint-style lint-types lint-security lint-versions lint-imports lint-image
+LINTS := lint-format lint-style lint-types lint-security lint-versions lint-imports lint-image \
+	lint-shell lint-workflows
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run say test test-fast test-matrix coverage lint $(LINTS) lint-tools \
-	format bench dashboards observe native lock image up down logs clean
+.PHONY: help setup run say test test-fast test-serial test-parallel test-matrix checks \
+	coverage coverage-run coverage-report lint $(LINTS) lint-tools \
+	audit ci dist dist-again dist-check dist-speaks release-check release-notes release-sbom \
+	release-dry-run format bench dashboards observe native lock image up down logs clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,8 +49,12 @@ say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
 
-test: $(DEV) ## run every test that this machine can run
+test: test-serial test-parallel ## run every test that this machine can run
+
+test-serial: $(DEV)
 	$(PY) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
+
+test-parallel: $(DEV)
 	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
@@ -56,21 +63,31 @@ test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's o
 test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
 	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(ARGS),-- $(ARGS))
 
-coverage: $(DEV) lint-tools ## say which lines no test reaches (htmlcov/ shows them)
-	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest -m "not serial" $(ARGS)
+checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
+	$(PY) -m pytest -n $(JOBS) -m "not serial" tests/house tests/alerts tests/unit/test_docs.py \
+		tests/integration/test_dashboards.py $(ARGS)
+
+coverage: coverage-run coverage-report ## say which lines no test reaches (see htmlcov/); fail below 90 %
+
+# With MORE=yes, what is run comes to what was run before.
+coverage-run: $(DEV) lint-tools
+	$(if $(MORE),,$(PY) -m coverage erase)
+	$(PY) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(MORE),$(NONE_IS_FINE))
+
+coverage-report:
 	$(PY) -m coverage combine --quiet
-	$(PY) -m coverage html --quiet
+	$(PY) -m coverage html --quiet --fail-under 0
+	$(PY) -m coverage xml --quiet --fail-under 0 -o htmlcov/coverage.xml
 	$(PY) -m coverage report
 
-lint: lint-tools ## check formatting, style, types, security, Python 3.8 and the import directions
+lint: lint-tools ## check format, style, types, security, Python 3.8, imports, scripts and workflows
 	@$(MAKE) --no-print-directory --keep-going $(LINTS)
 
 $(LINTS): $(DEV) lint-tools
 
 lint-tools: $(DEV)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "The tools need Python 3.11 or newer, and .venv has $(VERSION): make PYTHON=python3.11 …" >&2; \
+		echo "The tools need Python 3.11 or newer, and .venv has $(RUNS): make PYTHON=python3.11 …" >&2; \
 		exit 1; }
 
 lint-format:
@@ -94,6 +111,20 @@ lint-imports:
 
 lint-image:
 	$(BIN)/hadolint Dockerfile
+
+# Every script in bash or sh, by its first line: some have no ending in their names.
+lint-shell:
+	git grep -lIE -e '^#!.*\b(ba)?sh$$' -- ':!*.md' | xargs $(BIN)/shellcheck
+
+# None of these asks the network. zizmor's auditor is its strictest reader.
+lint-workflows:
+	$(BIN)/zizmor --quiet --offline --no-progress --persona auditor --strict-collection .github
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck -pyflakes ''
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+audit: $(DEV) lint-tools ## ask for known weaknesses of the packages that are locked (it takes the network)
+	scripts/audit.sh
 
 format: $(DEV) lint-tools ## format the code
 	$(BIN)/isort $(CODE)
@@ -121,9 +152,7 @@ TAG ?= autovoice:$(VARIANT)
 
 image: ## build the image autovoice:cpu, or with VARIANT=cuda autovoice:cuda
 	DOCKER_BUILDKIT=1 docker build --target $(VARIANT) --tag $(TAG) $(ARGS) \
-		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/auto_voice/__init__.py)" \
-		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
-		--build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
+		$$(scripts/image-arguments.sh | sed 's/^/--build-arg /') .
 
 # PROFILE=monitoring adds Prometheus and Grafana; .env says the rest: docs/deployment-guide.md.
 COMPOSE = docker compose $(foreach name,$(PROFILE),--profile $(name))
@@ -137,6 +166,41 @@ down: ## stop the stack; what is in its volumes stays
 
 logs: ## follow what the stack says
 	docker compose --profile '*' logs --follow --tail 100 $(ARGS)
+
+# ---- what the workflows run: docs/releasing.md ---------------------------------
+
+ci: ## run what has to pass before a change lands, as .github/workflows/ci.yml does
+	.ci/run
+
+dist: $(DEV) lint-tools ## build wheel and sdist of the last commit, and their sums, in dist/
+	scripts/dist.sh dist
+
+dist-again: $(DEV) lint-tools ## build them once more, elsewhere, and compare every byte with dist/
+	scripts/dist.sh --compare dist
+
+dist-check: ## hold what is in dist/ to its sums
+	cd dist && sha256sum --check --strict SHA256SUMS
+
+dist-speaks: $(DEV) lint-tools ## install the wheel in dist/ on PYTHONS="3.8 … 3.13", and have it speak
+	$(PY) scripts/speaks.py dist $(PYTHONS)
+
+# VERSION is the tag, as v1.2.3 or v1.2.3-rc.1.
+release-check release-notes: export VERSION ?=
+
+release-check: $(DEV) lint-tools ## stop unless VERSION=v1.2.3 is what the source and the changelog say
+	$(PY) scripts/release.py check "$$VERSION"
+
+release-sbom: $(DEV) lint-tools ## list what an installed wheel consists of, as CycloneDX, in dist/
+	$(PY) scripts/release.py sbom dist
+
+release-notes: $(DEV) lint-tools ## write build/release-notes.md: the changelog's section, then the commits
+	$(PY) scripts/release.py notes "$$VERSION" build/release-notes.md
+
+release-dry-run: export RELEASE_DRY_RUN = yes
+release-dry-run: ## do all of a release of VERSION=v1.2.3 but publish nothing
+	@$(MAKE) --no-print-directory release-check dist dist-again dist-speaks release-sbom
+	@$(MAKE) --no-print-directory dist-check release-notes
+	@echo 'Nothing was published. dist/ and build/release-notes.md have what would be.'
 
 bench: $(DEV) ## measure: writes the table in docs/performance.md and a JSON
 	$(PY) benchmarks/run.py $(ARGS)
@@ -159,8 +223,8 @@ $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' || { \
 		echo "AutoVoice needs Python 3.8 or newer as '$(PYTHON)': make PYTHON=python3.11 …" >&2; \
 		exit 1; }
-	@[ "$$($(PY) -c 'import pip, platform; print(platform.python_version())' 2>/dev/null)" = "$(VERSION)" ] \
-		|| { echo "Making $(VENV) with Python $(VERSION)"; $(PYTHON) -m venv --clear $(VENV); }
+	@[ "$$($(PY) -c 'import pip, platform; print(platform.python_version())' 2>/dev/null)" = "$(RUNS)" ] \
+		|| { echo "Making $(VENV) with Python $(RUNS)"; $(PYTHON) -m venv --clear $(VENV); }
 	@$(PY) -m pip install --quiet --upgrade pip
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Tests on every Python of the classifiers: `make test-matrix`.
 
-An interpreter that this machine lacks is skipped and said so; those that pyenv
-keeps are found without being on the PATH.
+An interpreter that this machine lacks is skipped and said so, unless a wheel was handed
+over to be tested; those that pyenv keeps are found without being on the PATH.
 """
 
 import os
@@ -14,10 +14,13 @@ import nox
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 TESTS = ["tests/unit", "tests/integration"]
+WHEEL = os.environ.get("WHEEL")
+"""A folder with the wheel to test, which was built before; without it, each session builds one."""
 
 nox.options.default_venv_backend = "venv"  # virtualenv's newest no longer makes one for 3.8
 nox.options.download_python = "never"
-nox.options.error_on_missing_interpreters = False
+# Who hands a wheel over wants it tested on that very Python: none is passed over.
+nox.options.error_on_missing_interpreters = WHEEL is not None
 nox.options.reuse_existing_virtualenvs = True
 
 
@@ -51,7 +54,8 @@ def run_tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests against the built package, with the newest of what it needs."""
-    session.install(".", *nox.project.dependency_groups(PYPROJECT, "test"))
+    (package,) = ["."] if WHEEL is None else map(str, Path(WHEEL).glob("*.whl"))
+    session.install(package, *nox.project.dependency_groups(PYPROJECT, "test"))
     run_tests(session)
 
 

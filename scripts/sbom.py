@@ -1,13 +1,15 @@
 """Prints what this interpreter has installed, as CycloneDX: ``python scripts/sbom.py``.
 
 The image's build runs it with the image's own packages in sight, so that the list
-is of what is there and not of what was asked for. Debian's packages are in it, too.
+is of what is there and not of what was asked for. Debian's packages are in it, too;
+with ``--python-only``, as for the wheel, they are not.
 """
 
 import json
 import platform
 import re
 import subprocess
+import sys
 from importlib import metadata
 from typing import Any, Dict, List
 
@@ -58,7 +60,7 @@ def debian_components() -> List[Dict[str, Any]]:
     return found
 
 
-def bill() -> Dict[str, Any]:
+def bill(python_only: bool = False) -> Dict[str, Any]:
     """The whole document."""
     # A path that is there twice, as a prefix over another, shows a package once.
     unique = {name_of(found): found for found in metadata.distributions()}
@@ -77,9 +79,9 @@ def bill() -> Dict[str, Any]:
         "specVersion": "1.5",
         "version": 1,
         "metadata": {"component": own[0]} if own else {},
-        "components": [python, *rest, *debian_components()],
+        "components": [python, *rest, *([] if python_only else debian_components())],
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(bill(), indent=1))
+    print(json.dumps(bill(python_only="--python-only" in sys.argv[1:]), indent=1))

@@ -32,7 +32,11 @@ class Scrape(NamedTuple):
 @functools.lru_cache(maxsize=None)
 def exported() -> Scrape:
     """What a server shows that has answered a few requests."""
-    service = build(load({}, engine="stub", engine_workers=1, gpu_metrics="off"))
+    # Nobody listens on that port: its check is there all the same.
+    redis_url = "redis://127.0.0.1:1/0"
+    service = build(
+        load({}, engine="stub", engine_workers=1, gpu_metrics="off", redis_url=redis_url)
+    )
     try:
         client = create_app(service).test_client()
         for body in ({"input": "One."}, {"input": "One. Two.", "stream_format": "sse"}, {}):

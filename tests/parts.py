@@ -54,11 +54,14 @@ PARTS: Dict[str, Part] = {
     "ffprobe": Part(("ffprobe",), "ffmpeg"),
     "jq": Part(("jq",), "jq"),
     "nodejs": Part(("node", "nodejs"), "nodejs"),
+    "openssl": Part(("openssl",), "openssl"),
     "prometheus": Part(("prometheus",), "prometheus"),
     "promtool": Part(("promtool",), "prometheus"),
     "ps": Part(("ps",), "procps"),
     "redis-server": Part(("redis-server",), "redis-server"),
+    "skopeo": Part(("skopeo",), "skopeo"),
     "ss": Part(("ss",), "iproute2"),
+    "ssh-agent": Part(("ssh-agent",), "openssh-client"),
     "wrk": Part(("wrk",), "wrk"),
 }
 

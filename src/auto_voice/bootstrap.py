@@ -34,6 +34,10 @@ from auto_voice.text.sentences import segments
 from auto_voice.utils import logging_config
 from auto_voice.utils.instrument import timed, traced
 from auto_voice.voices.folder import VoiceFolder
+from auto_voice.voices.index import VoiceIndex, sources
+from auto_voice.voices.install import Installer
+from auto_voice.voices.installs import Installs
+from auto_voice.voices.store import VoiceStore
 
 if TYPE_CHECKING:
     from auto_voice.monitoring.tracing import Tracing
@@ -52,6 +56,7 @@ class Service:
         tracing: "Optional[Tracing]" = None,
         redis: Optional[SharedRedis] = None,
         flights: Optional[SharedFlights] = None,
+        installs: Optional[Installs] = None,
     ) -> None:
         self.settings = settings
         self.synthesizer = synthesizer
@@ -60,11 +65,16 @@ class Service:
         self.errors = RecentErrors()
         self.status = StatusReader(metrics, health, self.errors)
         self.lexicons = lexicons
+        self.installs = installs or _installs(settings)
         self.tracing = tracing
         """Where spans are sent to; None where tracing is off."""
         self.redis = redis
         """What is shared with other servers; None where there are none."""
         self._flights = flights
+
+    def fetch_voices(self) -> None:
+        """Have the voices that the settings want; does not wait for them."""
+        self.installs.want(self.settings.wanted_voices)
 
     @traced("warm-up")
     @timed("warming up")
@@ -77,11 +87,13 @@ class Service:
         Resampler(22_050, 24_000).push(silence(0.1, 22_050))
 
     def drain(self) -> None:
-        """Take no new requests; those begun go on."""
+        """Take no new requests; those begun go on, but for installing voices."""
+        self.installs.close()
         self.synthesizer.scheduler.drain()
 
     def close(self) -> None:
         """Stop at once."""
+        self.installs.close()
         self.status.history.close()
         self.synthesizer.scheduler.drain()
         self.synthesizer.ensemble.close()
@@ -115,8 +127,9 @@ def check(settings: Settings) -> None:
 
     Raises:
         SettingsError: there is no such engine, the cache's folder cannot be used, Redis or tracing
-            without its packages.
+            without its packages, a list of voices that is none.
     """
+    _installs(settings)
     _cache(settings, Metrics(*chosen(settings.engine)))
     _redis(settings)
     if settings.tracing != "off":
@@ -154,6 +167,7 @@ def build(settings: Settings) -> Service:
     synthesizer = Synthesizer(
         settings, ensemble, scheduler, cache, metrics, planner, levels, flights
     )
+    installs = _installs(settings)
     health = Health(
         engine=primary,
         probe=synthesizer.probe,
@@ -164,6 +178,7 @@ def build(settings: Settings) -> Service:
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
         backends={"redis": redis.fault} if redis is not None else {},
         others={name: partial(ensemble.fault, name) for name in engines if name != primary},
+        voices=installs.fault if settings.wanted_voices else None,
     )
     metrics.synthesis.watch(
         waiting=lambda engine: scheduler.queue(engine).waiting,
@@ -195,7 +210,9 @@ def build(settings: Settings) -> Service:
     ensemble.start()
     if redis is not None:
         redis.start()
-    service = Service(settings, synthesizer, metrics, health, lexicons, tracing, redis, flights)
+    service = Service(
+        settings, synthesizer, metrics, health, lexicons, tracing, redis, flights, installs
+    )
     service.status.history.start()
     return service
 
@@ -249,11 +266,29 @@ def tracing_module() -> Any:
     return tracing
 
 
+def voice_index(settings: Settings) -> VoiceIndex:
+    """The lists of voices that can be installed.
+
+    Raises:
+        SettingsError: one of them is none.
+    """
+    try:
+        lists = sources(settings.voice_index)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}VOICE_INDEX: {error}") from None
+    return VoiceIndex(lists, settings.download_timeout_s)
+
+
+def _installs(settings: Settings) -> Installs:
+    store = VoiceStore(settings.voice_folder, settings.voices_disk_mb << 20)
+    return Installs(voice_index(settings), Installer(store, settings.download_timeout_s))
+
+
 def _redis(settings: Settings) -> Optional[SharedRedis]:
     if not settings.redis_url:
         return None
     try:
-        return SharedRedis(settings.redis_url)
+        return SharedRedis(settings.redis_url, settings.redis_wait_ms / 1000)
     except (MissingDependency, ValueError) as error:
         raise SettingsError(f"{PREFIX}REDIS_URL: {error}") from None
 

@@ -1,6 +1,5 @@
 """The command line: serve, wyoming, say, voices, lexicon, doctor, bench."""
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ from urllib.parse import urlsplit
 import click
 
 from auto_voice import __version__, settings
-from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError, VoiceNotFound
+from auto_voice.errors import AutoVoiceError, InvalidRequest, SettingsError
 from auto_voice.lexicon_cli import lexicon
+from auto_voice.voices_cli import voices
 
 FORMATS = ("wav", "mp3", "opus", "flac", "aac", "pcm")
 
@@ -184,48 +184,8 @@ def say(
     )
 
 
-@main.command()
-@click.argument("name", required=False)
-@click.option("-l", "--language", help="Only voices that speak it, such as en or pt-br.")
-@click.option("-g", "--gender", type=click.Choice(["female", "male"]))
-@click.option("--variants", is_flag=True, help="Also every voice's variants.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def voices(
-    name: Optional[str],
-    language: Optional[str],
-    gender: Optional[str],
-    variants: bool,
-    as_json: bool,
-) -> None:
-    """List voices, or describe the one called NAME."""
-    import msgspec
-
-    from auto_voice.bootstrap import build
-
-    service = build(settings.load(cache="off", engine_workers=1, host="127.0.0.1"))
-    try:
-        catalogue = service.synthesizer.catalogue
-        if name is not None:
-            found = [catalogue.find(name)]
-        else:
-            found = list(catalogue.list(language=language, gender=gender, variants=variants))
-        broken = catalogue.broken
-    finally:
-        service.close()
-    for each in broken:
-        click.echo(f"The voice {each.id} cannot be used: {each.reason}", err=True)
-    if not found:
-        raise VoiceNotFound("No voice passes these filters.")
-    if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(voice) for voice in found], indent=2))
-        return
-    width = max(len(voice.id) for voice in found)
-    for voice in found:
-        line = f"{voice.id:<{width}}  {voice.gender or '':<6}  {voice.name}"
-        click.echo(line + (f"  ({', '.join(voice.aliases)})" if voice.aliases else ""))
-
-
 main.add_command(lexicon)
+main.add_command(voices)
 
 
 @main.command()

@@ -26,6 +26,10 @@ the error itself.
     │   ├── UpgradeRequired             426  upgrade_required
     │   ├── WrongOrder                  400  wrong_order
     │   ├── TooManyMessages             429  too_many_messages
+    │   ├── AdminKeyNeeded              403  admin_key_needed
+    │   ├── InstallNotFound             404  install_not_found
+    │   ├── VoiceNotManaged             409  voice_not_managed
+    │   ├── VoicesReadOnly              403  voices_read_only
     │   └── UnsupportedMediaType        415  unsupported_media_type
     ├── InvalidAPIKey                   401  invalid_api_key
     ├── RateLimited                     429  rate_limit_exceeded   retryable
@@ -39,6 +43,14 @@ the error itself.
     ├── EngineFailed                    500  engine_failed
     │   └── VoiceUnavailable            503  voice_unavailable
     ├── LexiconNotSaved                 507  lexicon_not_saved
+    ├── VoiceNotInstalled               502  voice_not_installed
+    │   ├── InvalidVoiceIndex           502  invalid_voice_index
+    │   ├── DownloadFailed              502  download_failed       retryable
+    │   ├── DownloadRefused             502  download_refused
+    │   ├── DownloadDamaged             502  download_damaged
+    │   ├── InvalidArchive              502  invalid_archive
+    │   ├── InstallCancelled            409  install_cancelled
+    │   └── VoiceStorageFull            507  voice_storage_full
     ├── Cancelled                       499  client_closed_request
     ├── SettingsError                   (at start) invalid_settings
     └── MissingDependency               (at start) missing_dependency
@@ -225,6 +237,34 @@ class TooManyMessages(InvalidRequest):
     status = 429
 
 
+class AdminKeyNeeded(InvalidRequest):
+    """Only an administrator's key may do this, and this is none, or the server knows none."""
+
+    code = "admin_key_needed"
+    status = 403
+
+
+class InstallNotFound(InvalidRequest):
+    """No such installation, or it is long over."""
+
+    code = "install_not_found"
+    status = 404
+
+
+class VoiceNotManaged(InvalidRequest):
+    """The voice's files were put there by somebody else, and nobody can bring them back."""
+
+    code = "voice_not_managed"
+    status = 409
+
+
+class VoicesReadOnly(InvalidRequest):
+    """The server may not write in the folder of voices."""
+
+    code = "voices_read_only"
+    status = 403
+
+
 class InvalidAPIKey(AutoVoiceError):
     """The API key is missing or wrong."""
 
@@ -305,6 +345,59 @@ class LexiconNotSaved(AutoVoiceError):
     """The disk took no change of a lexicon, which is as it was."""
 
     code = "lexicon_not_saved"
+    status = 507
+
+
+class VoiceNotInstalled(AutoVoiceError):
+    """A voice could not be installed; nothing of it is in the folder of voices."""
+
+    code = "voice_not_installed"
+    status = 502
+
+
+class InvalidVoiceIndex(VoiceNotInstalled):
+    """A list of voices cannot be read."""
+
+    code = "invalid_voice_index"
+
+
+class DownloadFailed(VoiceNotInstalled):
+    """A file could not be fetched; what has arrived is kept for the next try."""
+
+    code = "download_failed"
+    retryable = True
+
+
+class DownloadRefused(VoiceNotInstalled):
+    """The file is not there, or the way to it leads where it must not."""
+
+    code = "download_refused"
+
+
+class DownloadDamaged(VoiceNotInstalled):
+    """What arrived is not what the list of voices describes."""
+
+    code = "download_damaged"
+
+
+class InvalidArchive(VoiceNotInstalled):
+    """An archive holds what no voice needs: links, paths to elsewhere, far too much."""
+
+    code = "invalid_archive"
+
+
+class InstallCancelled(VoiceNotInstalled):
+    """Somebody stopped the installation."""
+
+    code = "install_cancelled"
+    status = 409
+    type = "invalid_request_error"
+
+
+class VoiceStorageFull(VoiceNotInstalled):
+    """The disk, or the space that voices may take, does not suffice."""
+
+    code = "voice_storage_full"
     status = 507
 
 

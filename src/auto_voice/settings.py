@@ -19,13 +19,16 @@ from auto_voice.errors import SettingsError
 PREFIX = "AUTOVOICE_"
 _FILE = "_FILE"
 
-_SECRETS = frozenset({"api_keys", "redis_url", "metrics_token"})
-_IN_FILES = _SECRETS - {"api_keys"}  # which has a setting of its own for its file
+_SECRETS = frozenset({"admin_keys", "api_keys", "redis_url", "metrics_token"})
+_IN_FILES = _SECRETS - {"admin_keys", "api_keys"}  # which have settings of their own for files
 
 
 def _text(description: str, **kwargs: Any) -> Any:
     return msgspec.Meta(description=description, **kwargs)
 
+
+ENGINES = ("espeak", "piper", "sherpa", "stub")
+"""Engines that a setting may name, installed or not."""
 
 Switch = Literal["on", "off"]
 GpuMetrics = Literal["auto", "on", "off"]
@@ -36,6 +39,9 @@ DEFAULT_VOICE_ALIASES = (
     "fable=en-gb,marin=en-us+f5,nova=en-us+f3,onyx=en-us+m4,sage=en-gb+f4,shimmer=en-us+f4,"
     "verse=en-gb+m3"
 )
+
+DEFAULT_VOICE_INDEX = "builtin,https://huggingface.co/rhasspy/piper-voices/resolve/main/voices.json"
+"""The voices that are described here, and Piper's public collection."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     api_keys: Annotated[str, _text("API keys, comma-separated, each `name:key` or `key`.")] = ""
     api_keys_file: Annotated[str, _text("File with one `name:key` or `key` a line.")] = ""
+    admin_keys: Annotated[
+        str,
+        _text(
+            "Keys of those who may install and remove voices, as API keys are written; "
+            "empty: nobody may over HTTP."
+        ),
+    ] = ""
+    admin_keys_file: Annotated[str, _text("File with one `name:key` or `key` a line.")] = ""
     allow_anonymous: Annotated[
         Switch, _text("`on` serves other addresses than loopback without any API key.")
     ] = "off"
@@ -107,6 +121,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=1_000_000,
         ),
     ] = 1024
+    voices: Annotated[
+        str,
+        _text(
+            "Ids of voices to have, comma-separated: a server installs those that are missing "
+            "while it serves."
+        ),
+    ] = ""
+    voice_index: Annotated[
+        str,
+        _text(
+            "Where voices are installed from, comma-separated, the first one first: `builtin`, "
+            "absolute paths of folders, URLs of lists or of folders.",
+            min_length=1,
+        ),
+    ] = DEFAULT_VOICE_INDEX
+    voices_disk_mb: Annotated[
+        int, _text("Megabytes that the folder of voices may take.", ge=1, le=10_000_000)
+    ] = 10_240
+    download_timeout_s: Annotated[
+        float,
+        _text("Seconds in which a download may bring next to nothing.", ge=0.1, le=3600),
+    ] = 30.0
     default_voice: Annotated[str, _text("The voice where a request names none.", min_length=1)] = (
         "alloy"
     )
@@ -278,10 +314,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str,
         _text(
-            "Redis, such as `redis://localhost:6379/0`: servers that share it share finished audio, "
-            "rate limits and the studio's sessions; while it does not answer, each goes on alone."
+            "Redis, such as `redis://localhost:6379/0`: servers that share it share finished "
+            "audio, rate limits and the studio's sessions; while it does not answer, each goes on "
+            "alone."
         ),
     ] = ""
+    redis_wait_ms: Annotated[
+        int,
+        _text(
+            "Milliseconds a request waits for an answer of Redis, twice at most, before the server "
+            "goes on without it.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 40
 
     def __repr__(self) -> str:
         shown = (
@@ -329,26 +375,43 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: the file cannot be read or a line is not a key.
         """
-        lines = self.api_keys.split(",")
-        if self.api_keys_file:
-            try:
-                with open(self.api_keys_file, encoding="utf-8-sig") as file:
-                    lines += [line for line in file if not line.lstrip().startswith("#")]
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{PREFIX}API_KEYS_FILE cannot be read: {error}") from None
-        keys: Dict[str, str] = {}
-        for line in filter(None, map(str.strip, lines)):
-            name, colon, key = line.partition(":")
-            if not colon:
-                name, key = f"key{len(keys) + 1}", line
-            name, key = name.strip(), key.strip()
-            if not key or not name or not key.isascii() or any(c.isspace() for c in key):
-                raise SettingsError(
-                    f"API key number {len(keys) + 1} is not of the form `name:key` "
-                    "(ASCII, no white space)."
-                )
-            keys[key] = name
-        return keys
+        return _keys(self.api_keys, self.api_keys_file, "API_KEYS_FILE", "API key")
+
+    def admins(self) -> Dict[str, str]:
+        """Administrator's key to its name; reads ``admin_keys_file``.
+
+        Raises:
+            SettingsError: as `keys`.
+        """
+        return _keys(self.admin_keys, self.admin_keys_file, "ADMIN_KEYS_FILE", "admin key")
+
+    @property
+    def wanted_voices(self) -> List[str]:
+        """The ids in ``voices``."""
+        return [part.strip() for part in self.voices.split(",") if part.strip()]
+
+
+def _keys(given: str, path: str, variable: str, what: str) -> Dict[str, str]:
+    lines = given.split(",")
+    if path:
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                lines += [line for line in file if not line.lstrip().startswith("#")]
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{PREFIX}{variable} cannot be read: {error}") from None
+    keys: Dict[str, str] = {}
+    for line in filter(None, map(str.strip, lines)):
+        name, colon, key = line.partition(":")
+        if not colon:
+            name, key = f"key{len(keys) + 1}", line
+        name, key = name.strip(), key.strip()
+        if not key or not name or not key.isascii() or any(c.isspace() for c in key):
+            raise SettingsError(
+                f"{what} number {len(keys) + 1} is not of the form `name:key` "
+                "(ASCII, no white space)."
+            )
+        keys[key] = name
+    return keys
 
 
 def _folder(named: str, default: str) -> Path:
@@ -471,10 +534,20 @@ def _problems_of(settings: Settings) -> List[str]:
         _parse_aliases(settings.voice_aliases)
     except ValueError as error:
         problems.append(f"{PREFIX}VOICE_ALIASES: {error}")
+    strange = set(filter(None, map(str.strip, settings.engine.split(",")))) - {*ENGINES}
+    if strange and settings.engine != "auto":
+        problems.append(
+            f"{PREFIX}ENGINE={settings.engine!r}: there is no engine {', '.join(sorted(strange))}; "
+            f"it is auto, or some of {', '.join(ENGINES)}"
+        )
     try:
         _check_rate_limit(settings.rate_limit)
     except ValueError as error:
         problems.append(f"{PREFIX}RATE_LIMIT={settings.rate_limit!r}: {error}")
+    try:
+        settings.admins()
+    except SettingsError as error:
+        problems.append(error.message)
     try:
         keys = settings.keys()
     except SettingsError as error:

@@ -43,7 +43,7 @@ ALERTS = {
     for name in (
         "Down RestartLoop SynthesisBurnFast SynthesisBurnSlow FirstAudioBurnFast "
         "SlowerThanRealtime AudioUnderruns QueueSaturated EngineNotReady JobsStalled "
-        "WebSocketErrors GPUMemoryNearLimit GPUHot GPUMetricsMissing"
+        "WebSocketErrors RedisGone GPUMemoryNearLimit GPUHot GPUMetricsMissing"
     ).split()
 }
 

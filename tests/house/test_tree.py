@@ -14,6 +14,7 @@ from tests.house.house import ROOT, pyproject, texts
 
 LINES = 400
 LONG_FILES = {
+    "src/auto_voice/errors.py": "one error after the other, each with its words",
     "src/auto_voice/settings.py": "one field after the other, each with its words",
 }
 HOMES = re.compile(r"(?<![\w.~$}/])/(?:home|Users)/(?!user/)[a-z][\w.-]*/|(?<![\w.])/root/\w")

@@ -79,9 +79,13 @@ class SlowWay:
         while True:
             try:
                 near, _ = self._socket.accept()
-                far = socket.create_connection(("127.0.0.1", self._to))
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                near.close()
+                continue
             for one, other, late in ((near, far, False), (far, near, True)):
                 threading.Thread(target=self._pass, args=(one, other, late), daemon=True).start()
 

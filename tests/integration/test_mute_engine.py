@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from auto_voice.errors import EngineFailed, EngineUnavailable
-from auto_voice.synthesis import synthesizer
+from auto_voice.synthesis import ensemble
 from tests.integration.pools import Pool, in_workers, until
 from tests.unit.engines.speaking import tones
 from tests.unit.synthesis.service import answer, said
@@ -163,7 +163,7 @@ def test_a_worker_that_dies_once_while_it_starts_is_chance(start, monkeypatch, t
 
 def test_a_request_is_told_and_readiness_says_why(mute, monkeypatch):
     """Without waiting for the engine to load, since it has; and with the reason."""
-    monkeypatch.setattr(synthesizer, "LOAD_WAIT_S", 600.0)
+    monkeypatch.setattr(ensemble, "LOAD_WAIT_S", 600.0)
     service = start_service(engine_timeout_s=mute.timeout_s)
     try:
         with pytest.raises(mute.error, match=mute.message):

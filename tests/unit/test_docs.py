@@ -202,6 +202,7 @@ def test_keys_are_wanted_where_the_document_says(service, endpoints, listings, s
     )
     wanted = {
         "yes": True,
+        "an administrator's": True,
         "never": False,
         "if listings are closed": listings == "off",
         "unless status is open": status == "off",

@@ -42,6 +42,8 @@ def wrong_values():
             yield name, "perhaps"
         elif isinstance(kind, msgspec.inspect.StrType) and kind.min_length:
             yield name, "   "
+    yield "engine", "espeak,festival"
+    yield "engine", "auto,espeak"
     yield "voice_aliases", "alloy"
     yield "voice_aliases", "=en"
     yield "voice_aliases", "alloy="
@@ -67,6 +69,8 @@ def test_a_wrong_value_is_refused_by_its_name(name, value):
 
 def test_every_field_with_a_range_was_tried():
     free = {
+        "admin_keys",
+        "admin_keys_file",
         "api_keys",
         "api_keys_file",
         "cache_dir",
@@ -78,6 +82,7 @@ def test_every_field_with_a_range_was_tried():
         "redis_url",
         "ssml_audio_dir",
         "voice_dir",
+        "voices",
         "websocket_origins",
     }
     assert {name for name, _ in wrong_values()} == set(FIELDS) - free

@@ -218,7 +218,7 @@ class Slot:
         Raises:
             WorkerDied, EngineFailed: it does not.
         """
-        if self._pool.voices_are_files or not description.voices:
+        if self._pool.voices_are_files:
             return
         end_by = time.monotonic() + LOAD_TIMEOUT_S
         probe = Job(Utterance(_PROBE, description.voices[0].id), end_by, end_by)

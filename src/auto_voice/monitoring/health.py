@@ -25,6 +25,7 @@ class Health:
         backends: other servers that this one is better off with, by name, each with a
             function that tells why it is of no use, or None. Without one it goes on, degraded.
         others: engines that it can do without, likewise.
+        voices: why voices that the settings want are not there, likewise; None: they want none.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Health:
         is_full: Callable[[], bool],
         backends: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
         others: Optional[Mapping[str, Callable[[], Optional[str]]]] = None,
+        voices: Optional[Callable[[], Optional[str]]] = None,
     ) -> None:
         self._engine = engine
         self._probe = probe
@@ -49,6 +51,7 @@ class Health:
         self._is_full = is_full
         self._backends = dict(backends or {})
         self._others = dict(others or {})
+        self._voices = {} if voices is None else {"voices": voices}
         self._started = False
         self._probing = threading.Lock()
         self._engine_said: Optional[str] = None
@@ -78,6 +81,7 @@ class Health:
             _check("queue", "no place is free" if self._is_full() else None),
             _check(f"engine:{self._engine}", self._engine_said),
             *(_check(f"engine:{name}", fault(), "warn") for name, fault in self._others.items()),
+            *(_check(name, fault(), "warn") for name, fault in self._voices.items()),
             *(_check(name, fault(), "warn") for name, fault in self._backends.items()),
         ]
 

@@ -1,8 +1,9 @@
 """Redis: the only place that knows its package, and how long anybody waits for it.
 
-A request asks Redis once or twice, and each time waits for `ANSWER_S` at most. Whatever could
-take longer, such as finding its address and connecting, is done in threads of its own. As soon
-as Redis fails one request, the others do not ask it any more (see `breaker`), and go on alone.
+A request asks Redis once or twice, and each time waits for 40 ms at most, or as long as is set.
+Whatever could take longer, such as finding its address and connecting, is done in threads of its
+own. As soon as Redis fails one request, the others do not ask it any more (see `breaker`), and go
+on alone.
 """
 
 import hashlib
@@ -16,8 +17,6 @@ from auto_voice.shared.breaker import Breaker
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 0.04
-"""How long a request waits for an answer, all of it."""
 BEAT_S = 0.3
 """Between two heartbeats."""
 _BEAT_ANSWER_S = 0.25
@@ -52,14 +51,18 @@ def script(text: str) -> Script:
 class SharedRedis:
     """A Redis that may be slow, full, frozen or gone at any time. Safe for threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, answer_s: float = 0.04) -> None:
         """Does not connect yet: see `start`.
+
+        Args:
+            answer_s: how long a request waits for an answer, all of it.
 
         Raises:
             MissingDependency: the extra ``redis`` is not installed.
             ValueError: the URL is not one of Redis.
         """
         self._maker = _Maker(url)
+        self._answer_s = answer_s
         self._breaker = Breaker()
         self._free = threading.Condition()
         self._idle: List[Any] = []
@@ -127,7 +130,7 @@ class SharedRedis:
         return self._ask(exchange)
 
     def _ask(self, exchange: Callable[[Any], Any]) -> Any:
-        until = time.monotonic() + ANSWER_S
+        until = time.monotonic() + self._answer_s
         try:
             try:
                 return self._once(exchange, until)
@@ -214,7 +217,7 @@ class SharedRedis:
             try:
                 if connection is None:
                     connection = self._maker.connect()
-                connection.until = time.monotonic() + _BEAT_ANSWER_S
+                connection.until = time.monotonic() + max(_BEAT_ANSWER_S, self._answer_s)
                 _exchange(connection, ("PING",))
                 if self._breaker.answered(asked):
                     log.info("Redis answers")
@@ -236,6 +239,7 @@ class SharedRedis:
         # The class, not the words: those may name the host and the user.
         name = type(error).__name__
         tripped = self._breaker.trip(f"it does not answer ({name})")
+        self._refused = None  # that was before
         self._drop_idle()
         now = time.monotonic()
         first = not self._looked.is_set()

@@ -28,9 +28,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
 # Where Redis is full, what is there can still be read: hence pcall for all that writes.
-_LOOK = script(
-    _NOW
-    + """
+_LOOK = script(_NOW + """
 local value = redis.call('GET', KEYS[1])
 if value then
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
@@ -41,13 +39,10 @@ if ARGV[3] == '' then return {'free'} end
 local claimed = redis.pcall('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4])
 if not claimed then return {'taken'} end
 return {claimed.ok and 'mine' or 'free'}
-"""
-)
+""")
 
 # At most a hundred values at once, since nobody else is served meanwhile.
-_PUT = script(
-    _NOW
-    + """
+_PUT = script(_NOW + """
 local entry, used, sizes, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, value, ttl, limit, token, prefix = unpack(ARGV)
 local old = tonumber(redis.call('HGET', sizes, key) or 0)
@@ -81,29 +76,24 @@ redis.call('PEXPIRE', sizes, ttl)
 redis.call('PEXPIRE', used, ttl)
 if token ~= '' and redis.call('GET', claim) == token then redis.call('DEL', claim) end
 return dropped
-"""
-)
+""")
 
-_DROP = script(
-    """
+_DROP = script("""
 local size = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 if redis.call('HDEL', KEYS[3], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[3], '=', -size) end
-"""
-)
+""")
 
 _GIVE_UP = script(
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 )
 
-_RENEW = script(
-    """
+_RENEW = script("""
 for number, claim in ipairs(KEYS) do
   if redis.call('GET', claim) == ARGV[number + 1] then redis.call('PEXPIRE', claim, ARGV[1]) end
 end
-"""
-)
+""")
 
 
 class Found(NamedTuple):
@@ -133,7 +123,7 @@ class Shelf:
         self._limit = limit_bytes
         self._ttl_ms = max(1, round(1e3 * ttl_s))
 
-    def look(self, key: str, token: str = "", claim_s: float = 0.0) -> Found:
+    def look(self, key: str, token: Optional[str] = None, claim_s: float = 0.0) -> Found:
         """The value, which becomes the most recently used one.
 
         Args:
@@ -142,13 +132,13 @@ class Shelf:
         """
         keys = (self._entry(key), self._used, self._claim(key))
         claim_ms = max(1, round(1e3 * claim_s))
-        return Found(*self._redis.run(_LOOK, keys, key, self._ttl_ms, token, claim_ms))
+        return Found(*self._redis.run(_LOOK, keys, key, self._ttl_ms, token or "", claim_ms))
 
-    def put(self, key: str, value: bytes, token: str = "") -> int:
+    def put(self, key: str, value: bytes, token: Optional[str] = None) -> int:
         """Keep a value, and end the claim to make it; how many others were dropped for it."""
         keys = (self._entry(key), self._used, self._sizes, self._claim(key))
         dropped: int = self._redis.run(
-            _PUT, keys, key, value, self._ttl_ms, self._limit, token, self._prefix + ":"
+            _PUT, keys, key, value, self._ttl_ms, self._limit, token or "", self._prefix + ":"
         )
         return dropped
 

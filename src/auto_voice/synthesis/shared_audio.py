@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 import threading
 import zlib
@@ -27,16 +28,25 @@ _HEADER = struct.Struct("<4sBdIII")
 _MARK = b"AVR1"
 _PLAIN, _PACKED = 0, 1
 _SAMPLE_BYTES = 8192
+_PACK_S = 1.6e-8
+"""What packing a byte takes, about."""
+_SHARE = 0.05
+"""Of the time of speaking, which packing may take."""
 _PAYS = 0.9
 """A sample has to become this much smaller, or the whole is not worth it."""
 
 
-def encode(key: str, entry: Entry) -> bytes:
-    """An entry as it is kept."""
+def encode(key: str, entry: Entry, compute_s: float = math.inf) -> bytes:
+    """An entry as it is kept; packed where that pays.
+
+    Args:
+        compute_s: seconds of speaking it. An engine that speaks in no time is not to take half as
+            long again for the packing.
+    """
     body, way = entry.audio + entry.timings, _PLAIN
     middle = len(body) // 2
     sample = body[middle : middle + _SAMPLE_BYTES]
-    if len(_pack(sample)) < _PAYS * len(sample):
+    if len(body) * _PACK_S < _SHARE * compute_s and len(_pack(sample)) < _PAYS * len(sample):
         body, way = _pack(body), _PACKED
     facts = (way, entry.audio_s, len(entry.audio), len(entry.timings))
     return _HEADER.pack(_MARK, *facts, _checksum(key, facts, body)) + body
@@ -106,7 +116,7 @@ class SharedAudio:
         self._redis = redis
         self._limit = min(limit_bytes, LARGEST_BYTES)
         self._on_evict = on_evict
-        self._backlog: Deque[Tuple[Claim, Optional[Entry], Callable[[], None]]] = deque()
+        self._backlog: Deque[Tuple[Claim, Optional[Entry], float, Callable[[], None]]] = deque()
         self._backlog_bytes = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -121,13 +131,15 @@ class SharedAudio:
         except Away:
             return 0
 
-    def finish(self, claim: Claim, entry: Optional[Entry], done: Callable[[], None]) -> None:
+    def finish(
+        self, claim: Claim, entry: Optional[Entry], compute_s: float, done: Callable[[], None]
+    ) -> None:
         """Keep an entry soon, or give up on it, and end the claim; then call ``done``."""
         size = entry.size_bytes if entry is not None else 0
         with self._changed:
             if self._closed or not self._redis.is_there or self._is_too_much(size):
                 entry, size = None, 0
-            self._backlog.append((claim, entry, done))
+            self._backlog.append((claim, entry, compute_s, done))
             self._backlog_bytes += size
             self._changed.notify()
 
@@ -149,9 +161,9 @@ class SharedAudio:
                     self._changed.wait()
                 if not self._backlog:
                     return
-                claim, entry, done = self._backlog.popleft()
+                claim, entry, compute_s, done = self._backlog.popleft()
             try:
-                self._settle(claim, entry)
+                self._settle(claim, entry, compute_s)
             except Away:
                 pass
             except Exception:  # an entry less is no harm; a writer less is
@@ -161,8 +173,8 @@ class SharedAudio:
                 with self._changed:
                     self._backlog_bytes -= entry.size_bytes if entry is not None else 0
 
-    def _settle(self, claim: Claim, entry: Optional[Entry]) -> None:
-        value = encode(claim.key, entry) if entry is not None else b""
+    def _settle(self, claim: Claim, entry: Optional[Entry], compute_s: float) -> None:
+        value = encode(claim.key, entry, compute_s) if entry is not None else b""
         if not value or len(value) > self._limit:
             self.shelf.give_up(claim)
             return

@@ -79,15 +79,19 @@ class SharedFlights:
             self._metrics.asked("joined" if waited else "hit", "redis")
         return entry
 
-    def finish(self, claim: Claim, entry: Optional[Entry]) -> None:
-        """Keep what was made soon, without waiting for it; None: nothing came of it."""
+    def finish(self, claim: Claim, entry: Optional[Entry], compute_s: float = 0.0) -> None:
+        """Keep what was made soon, without waiting for it; None: nothing came of it.
+
+        Args:
+            compute_s: seconds that workers spent on it.
+        """
 
         def done() -> None:
             with self._lock:
                 self._held.discard(claim)
 
         if entry is not None or claim in self._held:
-            self.audio.finish(claim, entry, done)
+            self.audio.finish(claim, entry, compute_s, done)
 
     def close(self) -> None:
         """As far as Redis is quick, keep what is to be kept."""

@@ -243,7 +243,7 @@ class Synthesizer:
             if not stats.found:
                 cache.put(key, entry)
                 if shared is not None and claim is not None:
-                    shared.finish(claim, entry)
+                    shared.finish(claim, entry, stats.compute_s)
 
         def drop() -> None:
             if shared is not None and claim is not None:

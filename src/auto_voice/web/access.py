@@ -1,9 +1,9 @@
 """Who may use the server, and how often."""
 
 import hmac
-from typing import Any, Container, Dict, Mapping, Optional
+from typing import Any, Container, Dict, Mapping, Optional, Tuple
 
-from auto_voice.errors import InvalidAPIKey
+from auto_voice.errors import AdminKeyNeeded, InvalidAPIKey
 from auto_voice.shared.client import SharedRedis
 from auto_voice.web.rate_limit import RateLimit
 
@@ -58,6 +58,8 @@ class Gate:
         public: Container[str],
         limited: Container[str],
         redis: Optional[SharedRedis] = None,
+        admins: Optional[Mapping[str, str]] = None,
+        administered: Container[Tuple[str, str]] = (),
     ) -> None:
         """
         Args:
@@ -66,8 +68,13 @@ class Gate:
             public: routes that need no key.
             limited: routes whose POST requests count for the limit.
             redis: where the limit is counted; None: in memory.
+            admins: administrator's key to its name; good for everything else, too.
+            administered: methods and routes that only an administrator may use.
         """
-        self._keys = KeyRing(keys)
+        admins = admins or {}
+        self._admins = KeyRing(admins)
+        self._keys = KeyRing({**keys, **admins} if keys else {})
+        self._administered = administered
         self._limit = RateLimit(rate_limit, redis) if rate_limit else None
         self._public = public
         self._limited = limited
@@ -76,16 +83,31 @@ class Gate:
         """Let a request for ``facts["route"]`` in; notes the key's name as ``facts["key"]``.
 
         Raises:
-            InvalidAPIKey, RateLimited
+            InvalidAPIKey, AdminKeyNeeded, RateLimited
         """
         route = facts["route"]
         if self._keys and route not in self._public:
             facts["key"] = self._keys.name_of(
                 environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", "")
             )
+        if (environ.get("REQUEST_METHOD", ""), route) in self._administered:
+            facts["key"] = self._administrator(environ)
         limited = route in self._limited and environ.get("REQUEST_METHOD") == "POST"
         if self._limit is not None and limited:
             self._limit.check(facts.get("key") or environ.get("REMOTE_ADDR", ""))
+
+    def _administrator(self, environ: Mapping[str, Any]) -> str:
+        if not self._admins:
+            raise AdminKeyNeeded(
+                "This needs an administrator's key, and this server has none: AUTOVOICE_ADMIN_KEYS."
+            )
+        given = environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", "")
+        try:
+            return self._admins.name_of(*given)
+        except InvalidAPIKey:
+            if self._keys:  # `admit` has found it to be one of those
+                raise AdminKeyNeeded("This needs an administrator's key.") from None
+            raise
 
     def count(self, client: str) -> None:
         """Count something that is as much as a request, of a key's name or an address.

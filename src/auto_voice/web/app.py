@@ -24,6 +24,7 @@ from auto_voice.web.reply import STATUS_LINES, Reply, error_reply
 from auto_voice.web.request_span import RequestSpans
 from auto_voice.web.sessions import SessionAPI
 from auto_voice.web.upgrade import WebSockets
+from auto_voice.web.voice_api import VoiceAPI
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,7 +47,18 @@ def create_app(service: Service) -> Flask:
     if settings.public_listings == "on":
         public |= {endpoint.path for endpoint in api.endpoints if endpoint.listing}
     limited = {endpoint.path for endpoint in api.endpoints if endpoint.limited}
-    gate = Gate(settings.keys(), settings.rate_limit, public, limited, service.redis)
+    administered = {
+        (endpoint.method, endpoint.path) for endpoint in api.endpoints if endpoint.admin
+    }
+    gate = Gate(
+        settings.keys(),
+        settings.rate_limit,
+        public,
+        limited,
+        service.redis,
+        settings.admins(),
+        administered,
+    )
     websockets.count = gate.count
 
     @app.before_request
@@ -99,7 +111,8 @@ def create_app(service: Service) -> Flask:
 
 def _others(service: Service, websockets: WebSockets) -> Tuple[Endpoint, ...]:
     sessions = SessionAPI(service).endpoints if service.settings.studio_sessions == "on" else ()
-    return (*LexiconAPI(service).endpoints, *sessions, *websockets.endpoints)
+    kept = (*LexiconAPI(service).endpoints, *VoiceAPI(service).endpoints)
+    return (*kept, *sessions, *websockets.endpoints)
 
 
 class _SpeechLane:

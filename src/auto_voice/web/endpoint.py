@@ -37,6 +37,8 @@ class Endpoint(NamedTuple):
     """Content types, beside JSON, that the body or else the answer may have."""
     public: bool = False
     """Whether it never needs a key."""
+    admin: bool = False
+    """Whether it needs an administrator's key."""
     limited: bool = False
     """Whether a request counts for the rate limit."""
     listing: bool = False

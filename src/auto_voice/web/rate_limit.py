@@ -9,8 +9,7 @@ from auto_voice.shared.shelf import PREFIX
 
 # Each key is the list of the times, newest first, of as many requests as its limit allows. All
 # limits are asked before any is used up: what is refused counts nowhere.
-_ADMIT = script(
-    """
+_ADMIT = script("""
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 for number, key in ipairs(KEYS) do
@@ -26,8 +25,7 @@ for number, key in ipairs(KEYS) do
   redis.call('EXPIRE', key, ARGV[2 * number])
 end
 return {0, '0'}
-"""
-)
+""")
 
 
 class RateLimit:
@@ -56,9 +54,7 @@ class RateLimit:
         if self._redis is None or not self._redis.is_there:
             self._check_here(client)
             return
-        keys = [
-            f"{PREFIX}rate:{each.amount}/{each.get_expiry()}:{client}" for each in self._limits
-        ]
+        keys = [f"{PREFIX}rate:{each.amount}/{each.get_expiry()}:{client}" for each in self._limits]
         try:
             number, wait_s = self._redis.run(_ADMIT, keys, *self._words)
         except Away:

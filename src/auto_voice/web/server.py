@@ -204,6 +204,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         if self._wyoming_socket is not None:
             self.wyoming = WyomingServer(self.service, self._wyoming_socket)
             self.wyoming.start()
+        self.service.fetch_voices()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         # What has been made so far lives as long as the process: the garbage collector need not
         # look at it again, and not after every few hundred objects.

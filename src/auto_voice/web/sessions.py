@@ -142,9 +142,7 @@ class SessionAPI:
                 {204: NOTHING, **refusals, **bad},
                 body=StudioState,
             ),
-            Endpoint(
-                "DELETE", _PATH, self.delete_session, "Forget it", {204: NOTHING, **refusals}
-            ),
+            Endpoint("DELETE", _PATH, self.delete_session, "Forget it", {204: NOTHING, **refusals}),
         )
 
     def get_session(self, environ: Environ) -> Reply:

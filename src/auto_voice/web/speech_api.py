@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from auto_voice.bootstrap import Service
+from auto_voice.engines import chosen
 from auto_voice.engines.engine import Voice
 from auto_voice.errors import ModelNotFound, UnsupportedParameter
 from auto_voice.synthesis import captions
@@ -58,7 +59,7 @@ class SpeechAPI:
         self._synthesizer = service.synthesizer
         self._body_limit = service.settings.body_limit_bytes
         self._default_voice = service.settings.default_voice
-        self._engines = self._synthesizer.ensemble.names
+        self._engines = chosen(service.settings.engine)
         self.models: Tuple[str, ...] = (*self._engines, *OPENAI_MODELS)
         """Every name that a request may call its model by."""
         self.endpoints: Tuple[Endpoint, ...] = (

@@ -33,6 +33,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     server = WyomingServer(service, sock)
     try:
         server.start()
+        service.fetch_voices()
         threading.Thread(target=_warm_up, args=(service.warm_up,), daemon=True).start()
         told.acquire()
         log.info("stopping; what has begun may take %g s", settings.drain_s)

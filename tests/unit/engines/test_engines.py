@@ -7,6 +7,7 @@ from auto_voice import engines
 from auto_voice.engines import ENGINES, chosen, create
 from auto_voice.engines.engine import Engine
 from auto_voice.errors import SettingsError
+from auto_voice.settings import load
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
@@ -14,6 +15,11 @@ def test_engines_are_found_by_name(name):
     engine = create(name)
     assert isinstance(engine, Engine)
     assert engine.name == name
+
+
+def test_every_engine_can_be_named_in_the_settings():
+    for name in ENGINES:
+        assert load({}, engine=name).engine == name
 
 
 def test_an_unknown_engine_is_an_error():

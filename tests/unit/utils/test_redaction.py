@@ -629,11 +629,12 @@ class TestConfigured:
                 "AUTOVOICE_API_KEYS": "alice:in-the-variable-1,nameless-key-2",
                 "AUTOVOICE_API_KEYS_FILE": str(file),
                 "AUTOVOICE_REDIS_URL": "redis://:s%2Fecret-3@cache:6379/0",
+                "AUTOVOICE_ADMIN_KEYS": "root:of-the-boss-4",
             }
         )
         found = configured_secrets(configured)
         assert {"in-the-variable-1", "nameless-key-2", "from-a-file-77"} <= found
-        assert {"s%2Fecret-3", "s/ecret-3"} <= found
+        assert {"s%2Fecret-3", "s/ecret-3", "of-the-boss-4"} <= found
         assert "alice" not in found and "" not in found
 
     def test_none_without_settings(self):

@@ -83,7 +83,7 @@ def test_errors_are_described_with_all_four_keys(document):
 def test_where_a_key_may_be_needed_it_is_said(document):
     """Operation and documentation are for everybody."""
     for (_, path), operation in operations(document).items():
-        assert ("security" in operation) == path.startswith("/v1/")
+        assert ("security" in operation) == path.startswith(("/v1/", "/studio/session"))
         if "security" in operation:
             assert "401" in operation["responses"]
 

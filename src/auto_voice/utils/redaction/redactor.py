@@ -294,13 +294,15 @@ def _secret_name(value: Any) -> bool:
 def configured_secrets(settings: Settings) -> Set[str]:
     """What the log must never show of these settings: API keys, and passwords in URLs."""
     names = [field.name for field in msgspec.structs.fields(Settings) if is_secret(field.name)]
-    names.remove("api_keys")  # those are read below, with those of the file
+    for keys in ("admin_keys", "api_keys"):
+        names.remove(keys)  # those are read below, with those of the file
     secrets = {_password(getattr(settings, name)) for name in names}
     secrets |= {unquote(secret) for secret in secrets}
-    try:
-        secrets.update(settings.keys())
-    except SettingsError:
-        pass  # the server will not start, and this line may be the one that says so
+    for read in (settings.keys, settings.admins):
+        try:
+            secrets.update(read())
+        except SettingsError:
+            pass  # the server will not start, and this line may be the one that says so
     return secrets - {""}
 
 
