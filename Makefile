@@ -140,8 +140,11 @@ observe: $(DEV) ## start a server under a little load, and Prometheus to watch i
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
 	--python-version 3.12 --generate-hashes --upgrade
 
+# Every extra but sherpa, for whose size see pyproject.toml.
+IMAGE_EXTRAS := redis tracing
+
 lock: $(DEV) lint-tools ## choose anew what the image is made of: requirements.lock
-	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml
+	$(LOCK) $(IMAGE_EXTRAS:%=--extra %) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-build.lock requirements-build.in
 
 VARIANT ?= cpu

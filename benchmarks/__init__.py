@@ -5,6 +5,7 @@ throughput.py   requests a second, beside the engine itself and two other server
 streams.py      long texts: first audio, memory, fairness
 life.py         starting, losing workers, the cache
 logging_cost.py what a line of the log costs, beside three libraries' lines
+level_cost.py   what equal loudness costs, per second of audio
 raw_engine.py   the limit: nothing but the engine
 plain_server.py the rivals: what one writes in an afternoon
 servers.py      starts servers, and reads their CPU time and memory

@@ -22,6 +22,7 @@ from auto_voice.shared.client import SharedRedis
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
 from auto_voice.synthesis.ensemble import Ensemble
+from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.shared_audio import SharedAudio
@@ -80,6 +81,7 @@ class Service:
     def warm_up(self) -> None:
         """Load what the first requests would wait for: codecs, the resampler, sentence rules."""
         voice = self.synthesizer.catalogue.find(self.settings.default_voice)
+        self.synthesizer.levels.gain_db(voice, lambda: False)
         next(segments("Ready. Steady.", voice.language, MAX_SENTENCE_CHARS))
         available()
         Resampler(22_050, 24_000).push(silence(0.1, 22_050))
@@ -153,9 +155,18 @@ def build(settings: Settings) -> Service:
     cache = _cache(settings, metrics)
     lexicons = LexiconStore(settings.lexicon_folder)
     planner = Planner(lexicons, settings.ssml_audio_dir)
+    levels = Levels(
+        scheduler,
+        ensemble,
+        settings.loudness_lufs,
+        settings.loudness_folder,
+        settings.start_deadline_s,
+    )
     redis = _redis(settings)
     flights = _flights(settings, metrics, redis) if redis is not None else None
-    synthesizer = Synthesizer(settings, ensemble, scheduler, cache, metrics, planner, flights)
+    synthesizer = Synthesizer(
+        settings, ensemble, scheduler, cache, metrics, planner, levels, flights
+    )
     installs = _installs(settings)
     health = Health(
         engine=primary,

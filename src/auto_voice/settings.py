@@ -153,6 +153,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "by default OpenAI's voice names."
         ),
     ] = DEFAULT_VOICE_ALIASES
+    loudness_lufs: Annotated[
+        float,
+        _text(
+            "Loudness of every voice, in LUFS (EBU R128, one channel); 0: each as it is.",
+            ge=-40,
+            le=0,
+        ),
+    ] = -21.0
     lexicon_dir: Annotated[
         str,
         _text(
@@ -348,6 +356,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def voice_folder(self) -> Path:
         """The effective ``voice_dir``; it need not be there yet."""
         return _folder(self.voice_dir, "voices")
+
+    @property
+    def loudness_folder(self) -> Path:
+        """Where the loudness of voices is kept: beside the cache, which servers may share."""
+        if self.cache_dir:
+            return Path(self.cache_dir).expanduser() / "loudness"
+        return _folder("", "loudness")
 
     @property
     def aliases(self) -> Dict[str, str]:

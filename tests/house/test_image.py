@@ -23,10 +23,15 @@ def locked(name):
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
+NOT_IN_THE_IMAGE = {"sherpa"}
+"""Extras whose packages would make it much larger; pyproject.toml says by how much."""
+
+
 def wanted():
     """What pyproject.toml asks for, extras included."""
     project = pyproject()["project"]
-    extras = project["optional-dependencies"].values()
+    optional = project["optional-dependencies"]
+    extras = [lines for extra, lines in optional.items() if extra not in NOT_IN_THE_IMAGE]
     return [Requirement(line) for line in [*project["dependencies"], *sum(extras, [])]]
 
 

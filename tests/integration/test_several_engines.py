@@ -310,7 +310,7 @@ def test_over_http(start, tmp_path):
     """Listing, models, readiness and refusals of a real server."""
     folder = tmp_path / "voices"
     drop(folder, "anna", speakers=["Eva"], licence="CC0-1.0")
-    drop(folder, "other", "sherpa")
+    drop(folder, "other", "another")
     server = start(engine="stub,espeak", engine_workers=1, voice_dir=folder)
     listed = server.get("/v1/audio/voices").json()
     assert [voice["id"] for voice in listed["voices"]][:3] == ["anna", "en-us", "af"]

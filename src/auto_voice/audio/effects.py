@@ -9,39 +9,6 @@ from auto_voice.audio.pcm import BYTES_PER_SAMPLE, PCM, Blocks
 
 MIN_TEMPO, MAX_TEMPO = 0.25, 4.0
 
-KNEE = 0.75
-"""Part of full scale up to which a gain is exact; above it, peaks are rounded instead of cut."""
-
-_FULL_SCALE = 32767.0
-
-
-class Gain:
-    """Makes PCM louder or quieter. However it is cut into pieces, the bytes are the same."""
-
-    def __init__(self, decibels: float) -> None:
-        """
-        Args:
-            decibels: -inf is silence.
-        """
-        self._samples = Blocks()
-        self._factor = 10 ** (decibels / 20)
-
-    def push(self, pcm: PCM) -> bytes:
-        """The PCM at its new volume."""
-        data = self._samples.push(pcm)
-        if self._factor == 1 or not data:
-            return data
-        import numpy
-
-        samples = numpy.frombuffer(data, dtype="<i2") * numpy.float32(self._factor)  # [S]
-        if self._factor > 1:
-            knee, room = KNEE * _FULL_SCALE, (1 - KNEE) * _FULL_SCALE
-            size = numpy.abs(samples)
-            rounded = knee + room * numpy.tanh((size - knee) / room)
-            samples = numpy.where(size > knee, numpy.copysign(rounded, samples), samples)
-        out: bytes = numpy.rint(samples).astype("<i2").tobytes()
-        return out
-
 
 class Tempo:
     """Makes PCM faster or slower and keeps its pitch. Used by one thread at a time.

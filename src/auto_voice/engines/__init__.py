@@ -11,6 +11,7 @@ from auto_voice.settings import PREFIX
 ENGINES = {
     "espeak": "auto_voice.engines.espeak:EspeakEngine",
     "piper": "auto_voice.engines.piper.engine:PiperEngine",
+    "sherpa": "auto_voice.engines.sherpa:SherpaEngine",
     "stub": "auto_voice.engines.stub:StubEngine",
 }
 """Engine name to where its class is; importing it is left to the worker process."""

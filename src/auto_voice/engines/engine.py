@@ -82,6 +82,11 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether the same utterance always gives the same bytes."""
     ipa: bool = False
     """Whether ``Utterance.phonemes`` are heard; else the text itself is read."""
+    tidy: bool = False
+    """Whether each utterance begins and ends in silence, and not in too much of it; else it is
+    trimmed, and faded in and out."""
+    levelled: bool = False
+    """Whether its voices are as loud as they should be; else that is measured, and seen to."""
 
 
 class Phonemes(msgspec.Struct, frozen=True):

@@ -82,14 +82,8 @@ class EspeakEngine(Engine):
         }
 
     def capabilities(self) -> Capabilities:
-        range_ = (
-            (0.25, 4.0)
-            if self._can_stretch
-            else (
-                _SLOWEST_WPM / _NORMAL_WPM,
-                _FASTEST_WPM / _NORMAL_WPM,
-            )
-        )
+        own = _SLOWEST_WPM / _NORMAL_WPM, _FASTEST_WPM / _NORMAL_WPM
+        range_ = (0.25, 4.0) if self._can_stretch else own
         return Capabilities(
             sample_rate=self._rate,
             languages=tuple(sorted({tag for voice in self._voices for tag in voice.languages})),
@@ -100,6 +94,7 @@ class EspeakEngine(Engine):
             timestamps=True,
             streaming=True,
             reproducible=self._state.known,
+            tidy=True,
             ipa=self._espeak.tables is not None,
         )
 

@@ -54,6 +54,8 @@ class StubEngine(Engine):
             timestamps=True,
             streaming=True,
             reproducible=True,
+            tidy=True,
+            levelled=True,  # tests know its tones to the sample
         )
 
     def voices(self) -> List[Voice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from typing import Callable, Deque, Generator, Iterator, Optional, Tuple, Union
+from typing import Callable, Deque, Generator, Iterator, Mapping, Optional, Tuple, Union
 
 import msgspec
 
@@ -100,13 +100,18 @@ class SpeechStream:
         manner: Manner,
         voice_for: Callable[[Style], Voice],
         capabilities: Callable[[Voice], Capabilities],
+        gains_db: Mapping[str, float],
         start_deadline_s: float,
         request_deadline_s: float,
         stats: Stats,
         is_gone: Callable[[], bool],
         begun: bool = False,
     ) -> None:
-        """``begun``: as for `FairScheduler.admit`."""
+        """
+        Args:
+            gains_db: a voice's id to what makes it as loud as the others, in decibels.
+            begun: as for `FairScheduler.admit`.
+        """
         self._begun = begun
         self._scheduler = scheduler
         self._text = text
@@ -115,6 +120,7 @@ class SpeechStream:
         self._rate = manner.sample_rate
         self._voice_for = voice_for
         self._capabilities = capabilities
+        self._gains_db = gains_db
         self._start_by = stats.began + start_deadline_s
         self._end_by = stats.began + request_deadline_s
         self._stats = stats
@@ -230,10 +236,13 @@ class SpeechStream:
         if stats.timings is not None:
             clock = WordClock(self._text, line, tape.position_s, rate, delivery.stretch)
         for pcm in job.results(self._is_gone):
+            ready = sound.push(pcm)
             if clock is not None and stats.timings is not None:
                 clock.heard(pcm)
-                stats.timings.add_words(clock.told(job.words, False))
-            yield tape.put(sound.push(pcm), sound.rate_hz)
+                if sound.ends is None or sound.ends.begun:
+                    clock.cut_s = 0.0 if sound.ends is None else sound.ends.cut_s
+                    stats.timings.add_words(clock.told(job.words, False))
+            yield tape.put(ready, sound.rate_hz)
         yield tape.put(sound.flush(), sound.rate_hz)
         if clock is not None and stats.timings is not None:
             stats.timings.add_words(clock.told(job.words, True))
@@ -272,7 +281,7 @@ class SpeechStream:
         return Delivery(
             self._manner.speed * style.rate,
             self._manner.pitch * style.pitch,
-            style.volume_db,
+            style.volume_db + self._gains_db.get(voice.id, 0.0),
             self._capabilities(voice),
         )
 

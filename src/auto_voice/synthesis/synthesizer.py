@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from importlib import metadata
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterator, Mapping, Optional, Tuple
 
 import msgspec
 
@@ -25,6 +25,7 @@ from auto_voice.settings import Settings
 from auto_voice.synthesis.cache import AudioCache, Entry
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.flight import Flights
+from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Plan, Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.shared_flight import SharedFlights
@@ -47,6 +48,7 @@ class Synthesizer:
         cache: Optional[AudioCache],
         metrics: Metrics,
         planner: Planner,
+        levels: Levels,
         shared: Optional[SharedFlights] = None,
     ) -> None:
         """``shared``: what other servers have made or are making; for servers with a cache."""
@@ -58,6 +60,7 @@ class Synthesizer:
         self._shared = shared
         self._metrics = metrics
         self._planner = planner
+        self.levels = levels
         # A cache on disk outlives upgrades; what an upgrade may change has to be in its keys.
         self._versions = (__version__, metadata.version("av"), metadata.version("soxr"))
 
@@ -158,6 +161,7 @@ class Synthesizer:
                     f"The engine {voice.engine} does not tell when words are heard.",
                     param="timestamps",
                 )
+        gains_db = {voice.id: self.levels.gain_db(voice, is_gone, begun) for voice in plan.voices}
         rate = sample_rate_for(request.format, plan.voice.sample_rate, request.sample_rate)
         manner = Manner(request.format, rate, request.speed, request.pitch, request.continues)
         if request.timestamps:
@@ -171,6 +175,7 @@ class Synthesizer:
                 manner=manner,
                 voice_for=plan.voice_for,
                 capabilities=self.ensemble.capabilities,
+                gains_db=gains_db,
                 start_deadline_s=self.settings.start_deadline_s,
                 request_deadline_s=self.settings.request_deadline_s,
                 stats=stats,
@@ -184,7 +189,7 @@ class Synthesizer:
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
-            key = self._key(request, plan, manner)
+            key = self._key(request, plan, manner, gains_db)
             pieces, made, cached = self._from_cache(key, start, is_gone, stats, plan.is_short)
         return Speech(
             voice=plan.voice,
@@ -249,10 +254,12 @@ class Synthesizer:
             self._metrics.cache.asked("joined")
         return pieces, made, "hit" if joined else "miss"
 
-    def _key(self, request: SpeechRequest, plan: Plan, manner: Manner) -> str:
+    def _key(
+        self, request: SpeechRequest, plan: Plan, manner: Manner, gains_db: Mapping[str, float]
+    ) -> str:
         identity = (
             self._versions,
-            [self.ensemble.identity(voice) for voice in plan.voices],
+            [(*self.ensemble.identity(voice), gains_db[voice.id]) for voice in plan.voices],
             plan.digests,
             request.text.encode("utf-8", "surrogatepass"),
             request.ssml,

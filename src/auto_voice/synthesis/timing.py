@@ -113,6 +113,8 @@ class WordClock:
         self._began_s = began_s
         self._rate = rate_hz
         self._factor = factor
+        self.cut_s = 0.0
+        """Seconds of silence at the line's begin that are not played."""
         self._pcm = bytearray()
         self._spans: List[Tuple[float, int, int]] = []
         """Start in seconds of the line's audio, and the span in what is said."""
@@ -204,7 +206,7 @@ class WordClock:
         return parts
 
     def _ms(self, seconds: float) -> int:
-        return round(1e3 * (self._began_s + seconds / self._factor))
+        return round(1e3 * (self._began_s + max(0.0, seconds - self.cut_s) / self._factor))
 
     def _sound(self, start_s: float, until_s: Optional[float]) -> Tuple[float, float]:
         """Of the span in which an engine says a word, that in which it is heard.

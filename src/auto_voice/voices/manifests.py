@@ -2,11 +2,14 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Tuple, Union
 
 import msgspec
 
 from auto_voice.engines.engine import Voice
+from auto_voice.engines.sherpa.installed import look
+from auto_voice.errors import VoiceUnavailable
 
 MAX_BYTES = 4 << 20
 """Of JSON; the longest published one has 0.1 MB."""
@@ -44,6 +47,12 @@ class _Piper(msgspec.Struct):
     dataset: Optional[str] = None
     num_speakers: int = 1
     speaker_id_map: Dict[str, int] = {}
+
+
+class _Owner(msgspec.Struct):
+    """Whose a manifest is."""
+
+    engine: str
 
 
 class Manifest(msgspec.Struct):
@@ -105,6 +114,8 @@ def voice_of_manifest(voice_id: str, path: str, size_bytes: int) -> Voice:
     Raises:
         Unusable, OSError
     """
+    if _json(path, _Owner).engine == "sherpa":
+        return _voice_of_sherpa(path, size_bytes)
     told = _json(path, Manifest)
     if not _NAME.fullmatch(told.engine):
         raise Unusable(f"{told.engine[:60]!r} is no engine's name")
@@ -121,6 +132,27 @@ def voice_of_manifest(voice_id: str, path: str, size_bytes: int) -> Voice:
         quality=told.quality,
         size_bytes=size_bytes,
         gender=told.gender if told.gender in ("female", "male") else None,
+        licence=told.licence,
+    )
+
+
+def _voice_of_sherpa(path: str, size_bytes: int) -> Voice:
+    """sherpa-onnx's models say a part of it themselves, and their engine knows how to ask them."""
+    try:
+        found = look(Path(path).parent)
+    except VoiceUnavailable as error:
+        raise Unusable(error.message) from None
+    assert found is not None  # nosec B101: its manifest says whose it is
+    told = found.voice()
+    return _voice(
+        told.id,
+        told.engine,
+        told.name,
+        told.languages,
+        told.sample_rate,
+        speakers=_speakers(told.speakers),
+        size_bytes=size_bytes,
+        gender=told.gender,
         licence=told.licence,
     )
 

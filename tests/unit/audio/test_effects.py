@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auto_voice.audio.effects import MAX_TEMPO, MIN_TEMPO, Gain, Tempo
+from auto_voice.audio.effects import MAX_TEMPO, MIN_TEMPO, Tempo
 from tests.unit.audio.sound import speech_like
 
 RATE = 22050
@@ -38,37 +38,6 @@ def loudest_hz(pcm):
 
 
 cuts = st.lists(st.one_of(st.integers(0, 9), st.integers(0, 5000)), max_size=20)
-
-
-@pytest.mark.parametrize("decibels", [-40, -6, -0.5, 3, 9])
-def test_gain_changes_the_volume_by_so_many_decibels(decibels):
-    quiet = sine(440, 0.2, 8000)
-    change = 20 * math.log10(samples(run(Gain(decibels), quiet)).std() / samples(quiet).std())
-    assert change == pytest.approx(decibels, abs=0.05)
-
-
-def test_no_gain_changes_nothing():
-    assert run(Gain(0), SPEECH) == SPEECH
-
-
-def test_a_gain_of_minus_infinity_is_silence():
-    assert run(Gain(-math.inf), SPEECH) == bytes(len(SPEECH))
-
-
-@pytest.mark.parametrize("decibels", [6, 20, 100])
-def test_what_would_be_too_loud_is_rounded_and_never_wraps(decibels):
-    """A louder sample stays the louder one, and each keeps its sign."""
-    ramp = numpy.arange(-32768, 32768).astype("<i2").tobytes()
-    out = samples(run(Gain(decibels), ramp))
-    assert (numpy.diff(out) >= 0).all()
-    assert (numpy.sign(out) == numpy.sign(samples(ramp))).all()
-    assert abs(out).max() <= 32767
-
-
-@settings(deadline=None, max_examples=40)
-@given(cuts, st.sampled_from([-3.0, 6.0]))
-def test_gain_gives_the_same_bytes_however_its_input_is_cut(cuts, decibels):
-    assert run(Gain(decibels), SPEECH, cuts) == run(Gain(decibels), SPEECH)
 
 
 @pytest.mark.parametrize("factor", [MIN_TEMPO, 0.4, 0.5, 0.8, 1.25, 2, 3, MAX_TEMPO])

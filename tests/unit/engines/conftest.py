@@ -3,7 +3,7 @@
 import pytest
 
 from auto_voice.engines.process import WorkerProcess
-from tests.unit.engines.speaking import engine_options
+from tests.unit.engines.speaking import options_for
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def start_worker():
     started = []
 
     def start(engine_name):
-        process = WorkerProcess(engine_name, engine_options())
+        process = WorkerProcess(engine_name, options_for(engine_name))
         started.append(process)
         process.wait_until_loaded()
         return process

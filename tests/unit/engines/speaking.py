@@ -1,7 +1,11 @@
 """What tests share that listen to engines, in this process and in workers."""
 
+import atexit
 import functools
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, List, Optional
 
 import numpy
@@ -13,11 +17,6 @@ from tests import voices
 
 PATIENCE_S = 30.0
 """Seconds after which a test gives up waiting for what should come soon."""
-
-
-def engine_options() -> EngineOptions:
-    """What engines are told in tests: where there are voices, for those whose voices are files."""
-    return EngineOptions(voice_dir=str(voices.folder()))
 
 
 class Recorder:
@@ -49,9 +48,23 @@ class Recorder:
 @functools.lru_cache(maxsize=None)
 def loaded(name: str) -> Engine:
     """The engine of this name, loaded once: a second espeak-ng in a process is not a new one."""
-    engine = create(name, engine_options())
+    engine = create(name, options_for(name))
     engine.load()
     return engine
+
+
+@functools.lru_cache(maxsize=None)
+def options_for(name: str) -> EngineOptions:
+    """What the engine of this name needs to have a voice ``en-us``."""
+    if name != "sherpa":
+        return EngineOptions(voice_dir=str(voices.folder()))
+    from tests.unit.engines import sherpa_voices  # only here: it takes onnx
+
+    folder = Path(tempfile.mkdtemp(prefix="autovoice-voices-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sherpa_voices.vits(folder / "en-us")
+    sherpa_voices.kokoro(folder / "other", languages=("fr-fr",))
+    return EngineOptions(voice_dir=str(folder))
 
 
 def speak(

@@ -14,9 +14,9 @@ from auto_voice.engines.engine import Description, Phonemes, describe
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import AutoVoiceError
 from tests.unit.engines.speaking import (
-    engine_options,
     loaded,
     longest_silence_s,
+    options_for,
     period_hz,
     said_by,
     samples,
@@ -78,7 +78,7 @@ def fresh():
     """What a process said that had said nothing before: engine's name to its `REFERENCES`."""
     said = {}
     for name in ENGINES:
-        process = WorkerProcess(name, engine_options())
+        process = WorkerProcess(name, options_for(name))
         try:
             process.wait_until_loaded()
             said[name] = [said_by(process, **options).pcm for options in references(loaded(name))]
@@ -293,7 +293,8 @@ def conversations(draw, engine):
 @given(data=st.data())
 def test_nothing_that_was_said_before_can_be_heard(engine, can, fresh, data):
     """The same utterance gives the same bytes, in this process and in others."""
-    assert can.reproducible
+    if not can.reproducible:
+        pytest.skip("this engine draws noise")
     for utterance in data.draw(conversations(engine)):
         speak(engine, **utterance)
     wanted = references(engine)

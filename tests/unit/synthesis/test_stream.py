@@ -109,7 +109,8 @@ class TestContent:
         data = said(running, TEXT, format="pcm", sample_rate=rate, speed=speed)
         assert data == expected_pcm(engine, TEXT, rate, speed=speed)
 
-    def test_a_variant_of_a_voice_is_heard(self, espeak):
+    def test_a_variant_of_a_voice_is_heard(self, service):
+        espeak = service(engine="espeak", cache="off", loudness_lufs=0)
         data = said(espeak, TEXT, voice="en-us+klatt", format="pcm", sample_rate=22050)
         assert data == expected_pcm("espeak", TEXT, 22050, voice="en-us+klatt")
 
@@ -294,6 +295,7 @@ def stream(service, text, stats, start_deadline_s=20.0, request_deadline_s=60.0,
         manner=Manner("pcm", voice.sample_rate),
         voice_for=lambda style: voice,
         capabilities=service.synthesizer.ensemble.capabilities,
+        gains_db={},
         start_deadline_s=start_deadline_s,
         request_deadline_s=request_deadline_s,
         stats=stats,

@@ -28,6 +28,7 @@ from auto_voice.monitoring.synthesis_metrics import OUTCOMES
 from auto_voice.settings import load
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.ensemble import Ensemble
+from auto_voice.synthesis.levels import Levels
 from auto_voice.synthesis.planning import Planner
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest, outcome_of
@@ -272,6 +273,7 @@ class TestCache:
                 cache,
                 Metrics("stub"),
                 Planner(LexiconStore(configured.lexicon_folder), ""),
+                Levels(scheduler, ensemble, 0, None, 1),
             )
             request = SpeechRequest("Hello.", "en-us")
             others = []

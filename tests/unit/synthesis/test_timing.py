@@ -246,3 +246,21 @@ class TestKeeping:
         timings.add_mark(TimedMark("here", 5))
         assert timings.words == words
         assert timings.marks == [TimedMark("here", 5)]
+
+
+def test_times_count_from_what_is_played_where_silence_was_cut_off():
+    """A word's place in the audio that is heard, not in what its engine made."""
+    text = "one two"
+    line = Line(Aligned.verbatim(text, 0), Style(), 0, len(text))
+    sound = (numpy.sin(numpy.arange(300)) * 9000).astype("<i2").tobytes()
+    pcm = bytes(2 * 500) + sound + bytes(2 * 100) + sound
+    found = []
+    for cut_s in (0.0, 0.4):
+        clock = WordClock(text, line, 2.0, RATE)
+        clock.heard(pcm)
+        clock.cut_s = cut_s
+        spans = [Word(0.1, 0, 3), Word(0.9, 4, 7)]
+        found.append([(word.start_ms, word.end_ms) for word in clock.told(spans, True)])
+    whole, cut = found
+    assert [(start - 400, end - 400) for start, end in whole] == cut
+    assert cut[0][0] == pytest.approx(2100, abs=5)

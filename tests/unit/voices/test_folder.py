@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from auto_voice.voices import folder as module
 from auto_voice.voices.folder import VoiceFolder
+from tests.unit.engines import sherpa_voices
 from tests.unit.voices.dropped import age, config, drop, drop_piper, model
 
 
@@ -44,7 +45,7 @@ def test_a_folder_that_is_not_there_is_empty(watched):
 
 def test_voices_appear_and_disappear(watched):
     drop_piper(watched.path, "de_DE-thorsten-medium")
-    drop(watched.path, "kokoro", "sherpa")
+    drop(watched.path, "kokoro", "another")
     assert watched.ids() == ["de_DE-thorsten-medium", "kokoro"]
     (watched.path / "de_DE-thorsten-medium.onnx.json").unlink()
     (watched.path / "de_DE-thorsten-medium.onnx").unlink()
@@ -86,9 +87,9 @@ def test_speakers_without_names_have_numbers(watched):
 
 def test_a_folder_with_a_manifest_says_what_it_is(watched):
     more = {"languages": ["de", "en-US"], "speakers": 2, "licence": "MIT", "gender": "female"}
-    drop(watched.path, "kokoro", "sherpa", name="Kokoro", **more)
+    drop(watched.path, "kokoro", "another", name="Kokoro", **more)
     (voice,) = watched.look().voices
-    assert (voice.engine, voice.name, voice.gender) == ("sherpa", "Kokoro", "female")
+    assert (voice.engine, voice.name, voice.gender) == ("another", "Kokoro", "female")
     assert voice.languages == ("de", "en-us", "en")
     assert (voice.speakers, voice.licence) == (("0", "1"), "MIT")
 
@@ -250,3 +251,14 @@ def test_any_content_is_a_voice_or_broken_and_never_an_error(tmp_path, data, tex
         "good",
     }
     shutil.rmtree(str(watched.path))
+
+
+def test_a_voice_of_sherpa_onnx_says_most_of_itself(watched):
+    """Its manifest names files; rate and speakers are the model's own, and so are its faults."""
+    sherpa_voices.kokoro(watched.path / "whole", count=3, licence="Apache-2.0")
+    sherpa_voices.kokoro(watched.path / "broken")
+    (watched.path / "broken" / "voices.bin").write_bytes(b"1234")
+    found = watched.look()
+    (voice,) = found.voices
+    assert (voice.id, voice.engine, voice.licence) == ("whole", "sherpa", "Apache-2.0")
+    assert (voice.sample_rate, voice.speakers) == (sherpa_voices.RATE_HZ, ("0", "1", "2"))
