@@ -73,7 +73,7 @@ def parse(data: bytes, resolve: Resolve, origin: str) -> List[Offer]:
     for entry in entries:
         try:
             offers.append(read(entry, resolve, origin))
-        except ValueError as error:  # msgspec's are such, too
+        except (ValueError, msgspec.ValidationError) as error:
             fault = str(error)
             log.warning("%s: a voice is left out: %s", origin, fault[:200])
     if fault and not offers:
