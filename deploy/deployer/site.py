@@ -155,10 +155,9 @@ class Site:
                 return
             except DeployError:
                 if time.monotonic() > deadline:
-                    said = self.machine.run(docker.logs(self.host.container("proxy")), check=False)
-                    raise DeployError(
-                        f"{self.host.name}: the proxy does not start: {said.err.strip()}"
-                    ) from None
+                    said = self._last_words("proxy")
+                    text = f"{self.host.name}: the proxy does not start: {said}"
+                    raise DeployError(text) from None
                 time.sleep(_POLL_S)
 
     # --- the phases -----------------------------------------------------------------------------
@@ -217,14 +216,18 @@ class Site:
             if in_a_row < settings.ready_count:
                 time.sleep(settings.ready_interval_s)
 
-    def speak(self, slot: str) -> None:
+    def speak(self, slot: str, deploy: str) -> None:
         """Have it say something, which nobody but us hears.
+
+        Args:
+            deploy: its name is said, too: so no cache has it, and the engine has to speak.
 
         Raises:
             NotReady: what came was no speech.
         """
         settings = self.settings
-        request = speech_request(settings.port(slot), settings.probe_text, self.key())
+        text = f"{settings.probe_text} {deploy}."
+        request = speech_request(settings.port(slot), text, self.key())
         try:
             answer = self.machine.ask(request, settings.probe_timeout_s)
         except OSError as error:
