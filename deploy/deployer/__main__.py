@@ -64,6 +64,7 @@ def _roll(
         raise
     finally:
         chronicle.end(list(machines.values()), status, why)
+        chronicle.close()
         chronicle.tell(event, status, why)
         chronicle.annotate(f"{event}: {chronicle.before} → {chronicle.version} {why}".strip())
 

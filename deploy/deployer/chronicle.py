@@ -8,13 +8,15 @@ import hashlib
 import hmac
 import json
 import os
+import queue
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from deployer import files
 from deployer.environment import Environment
@@ -51,6 +53,7 @@ class Chronicle:
         self._dry = dry
         self._operator = operator()
         self._began = time.time()
+        self._writers: Dict[str, Tuple["queue.Queue[Optional[Dict[str, Any]]]", threading.Thread]] = {}
 
     def note(
         self,
@@ -79,7 +82,7 @@ class Chronicle:
         except OSError as error:
             warn(f"the audit log here cannot be written: {error}")
         if machine is not None:
-            self.note_there(machine, line)
+            self._note_there(machine, line)
 
     def end(self, machines: List[Machine], status: int, detail: str) -> None:
         """The last line of a deploy, here and on all its hosts."""
@@ -92,16 +95,25 @@ class Chronicle:
             line.update(outcome=outcome, seconds=round(seconds, 3), version=self.version)
             line.update({"from": self.before, "slot": "", "operator": self._operator})
             line.update(detail=detail, status=status)
-            self.note_there(machine, line)
+            self._note_there(machine, line)
 
-    def note_there(self, machine: Machine, line: Dict[str, Any]) -> None:
-        """A line in a host's audit log."""
+    def close(self) -> None:
+        """Wait until everything is written."""
+        for lines, thread in self._writers.values():
+            lines.put(None)
+            thread.join()
+        self._writers.clear()
+
+    def _note_there(self, machine: Machine, line: Dict[str, Any]) -> None:
+        """A line in a host's audit log: in its turn, while the deploy goes on."""
         if self._dry:
             return
-        try:
-            machine.run(files.note(machine.host, line))
-        except DeployError as error:
-            warn(f"the audit log there cannot be written: {error}")
+        if machine.host.name not in self._writers:
+            lines: "queue.Queue[Optional[Dict[str, Any]]]" = queue.Queue()
+            thread = threading.Thread(target=_write, args=(machine, lines), daemon=True)
+            thread.start()
+            self._writers[machine.host.name] = (lines, thread)
+        self._writers[machine.host.name][0].put(line)
 
     def tell(self, event: str, status: Optional[int] = None, detail: str = "") -> None:
         """Call the webhook."""
@@ -172,6 +184,14 @@ def signature(secret: bytes, timestamp: str, body: bytes) -> str:
     """What tells the webhook's receiver that a message is ours, and when it was sent."""
     digest = hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256)
     return "sha256=" + digest.hexdigest()
+
+
+def _write(machine: Machine, lines: "queue.Queue[Optional[Dict[str, Any]]]") -> None:
+    for line in iter(lines.get, None):
+        try:
+            machine.run(files.note(machine.host, line))
+        except DeployError as error:
+            warn(f"the audit log there cannot be written: {error}")
 
 
 def warn(text: str) -> None:

@@ -13,7 +13,8 @@ SERVER_UID = 10001
 _LOCK = """umask 077
 mkdir -p "$1" && cd "$1" || exit 20
 exec 9>lock
-flock -n 9 || exit 75
+# That of a deployer that was killed just now takes a moment to go.
+flock -w 2 9 || exit 75
 echo "held $(id -u) $(id -g)"
 exec cat >/dev/null"""
 

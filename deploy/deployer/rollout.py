@@ -185,7 +185,6 @@ class Rollout:
         if step == "traffic":
             self._timed(site, "back", lambda: site.traffic_back(plan), detail=str(why))
         else:
-            site.save(site.state.reached("back"))
             self._timed(site, "clear", lambda: site.clear_away(plan))
             site.save(site.state.ended())
 

@@ -15,6 +15,7 @@ from deployer.state import Release, State, Underway, loaded, other
 _POLL_S = 0.25
 _PROXY_START_S = 15.0
 _MOST_RESTARTS = 3
+_UNHEARD = ("hold", "start", "ready", "speak")
 
 
 class Site:
@@ -285,10 +286,11 @@ class Site:
         belongs = bool(found) and (found or {}).get("labels", {}).get(
             f"{docker.LABEL}.deploy"
         ) == deploy.id
-        if found and (belongs or deploy.again):
+        if found and (belongs or deploy.again) and self._was_heard(deploy):
             self.machine.run(self._stop(slot), check=False)
         self.direct(proxy.only(deploy.from_slot), deploy.from_slot)
         if deploy.again:
+            self.machine.run(docker.stop(self.host.container(slot), 10), check=False)
             return
         if belongs:
             self.machine.run(docker.remove(self.host.container(slot)))
@@ -323,6 +325,10 @@ class Site:
             if not left or time.monotonic() >= deadline:
                 return left
             time.sleep(_POLL_S)
+
+    def _was_heard(self, deploy: Underway) -> bool:
+        """Whether somebody may be in the middle of a request to the new version."""
+        return self.switched_at is not None or deploy.phase not in _UNHEARD
 
     def _stop(self, slot: str) -> Command:
         return docker.stop(self.host.container(slot), self.settings.stop_s)

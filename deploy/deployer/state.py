@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 from deployer.errors import Unclear
 
 FORMAT = 1
-UNDER_TRIAL = ("hold", "start", "ready", "speak", "switch", "bake", "held", "back")
+UNDER_TRIAL = ("hold", "start", "ready", "speak", "switch", "bake", "held")
 """Phases in which the old slot is still the one that counts; after them, the new one is."""
 
 
