@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -12,9 +11,10 @@ from typing import Dict, List, Optional
 from deployer import docker, environment, files
 from deployer.chronicle import Chronicle
 from deployer.environment import Environment
-from deployer.errors import DeployError, Interrupted, Misused
+from deployer.errors import DeployError, Misused
 from deployer.machine import DryMachine, Machine, SSHMachine
-from deployer.rollout import HELD, Rollout, new_id, raise_interrupted
+from deployer.rollout import HELD, Rollout, new_id
+from deployer.signals import interrupt
 
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
@@ -22,8 +22,7 @@ ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run it; the exit status."""
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, raise_interrupted)
+    interrupt()
     try:
         if options.status or options.rollback:
             if options.version:
@@ -42,9 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return error.status
 
 
-def _roll(
-    chosen: Environment, options: argparse.Namespace, stack: ExitStack, folder: Path
-) -> int:
+def _roll(chosen: Environment, options: argparse.Namespace, stack: ExitStack, folder: Path) -> int:
     chronicle = Chronicle(chosen, new_id(), options.version or "", options.dry_run)
     machines = _connect(chosen, stack, folder, options.dry_run)
     rollout: Optional[Rollout] = None
@@ -69,9 +66,7 @@ def _roll(
         chronicle.annotate(f"{event}: {chronicle.before} → {chronicle.version} {why}".strip())
 
 
-def _connect(
-    chosen: Environment, stack: ExitStack, folder: Path, dry: bool
-) -> Dict[str, Machine]:
+def _connect(chosen: Environment, stack: ExitStack, folder: Path, dry: bool) -> Dict[str, Machine]:
     """All hosts, in the order of their names: two deploys cannot wait for each other."""
     machines: Dict[str, Machine] = {}
     for host in sorted(chosen.hosts):
@@ -109,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rollback", action="store_true", help="the version before this one")
     parser.add_argument("--host", action="append", default=[], help="only this one; repeatable")
     parser.add_argument("--status", action="store_true", help="what is where, as JSON")
-    parser.add_argument("--force", action="store_true", help="also what is there; accept a held one")
+    parser.add_argument(
+        "--force", action="store_true", help="also what is there; accept a held one"
+    )
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, metavar="DIR")
     return parser
 

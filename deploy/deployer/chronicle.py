@@ -53,7 +53,9 @@ class Chronicle:
         self._dry = dry
         self._operator = operator()
         self._began = time.time()
-        self._writers: Dict[str, Tuple["queue.Queue[Optional[Dict[str, Any]]]", threading.Thread]] = {}
+        self._writers: Dict[
+            str, Tuple["queue.Queue[Optional[Dict[str, Any]]]", threading.Thread]
+        ] = {}
 
     def note(
         self,

@@ -1,6 +1,6 @@
 """Docker's commands, as words."""
 
-from typing import Tuple
+from typing import Dict, List, Set, Tuple
 
 from deployer.command import Command, changes, reads
 from deployer.environment import Environment, Host
@@ -67,7 +67,8 @@ def run(
     settings = host.settings
     version, image, deploy = release
     words = ["docker", "run", "--detach", "--pull", "never", "--name", host.container(slot)]
-    words += [*_HARDENED, "--tmpfs", "/tmp", "--memory", settings.memory, "--pids-limit", "2048"]
+    words += [*_HARDENED, "--memory", settings.memory, "--pids-limit", "2048"]
+    words += ["--tmpfs", "/tmp"]  # nosec B108: the container's own
     words += ["--stop-timeout", str(settings.stop_s)]
     words += ["--user", f"{SERVER_UID}:{SERVER_UID}" if user[0] == 0 else "%d:%d" % user]
     words += ["--gpus", settings.gpus] if settings.gpus else []
@@ -158,6 +159,21 @@ def images(repository: str) -> Command:
     """All that is there of one name, the newest first."""
     words = ("docker", "image", "ls", "--no-trunc", "--digests", "--format")
     return reads(*words, "{{.ID}} {{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}", repository)
+
+
+def idle_images(listed: str, needed: Set[str], keep: int) -> List[str]:
+    """Names of images to delete: all but the newest ``keep``, and those that are needed.
+
+    Args:
+        listed: what `images` printed.
+        needed: ids, or names by digest.
+    """
+    names: Dict[str, List[str]] = {}
+    for line in listed.splitlines():
+        identity, *known = line.split(" ")
+        names.setdefault(identity, []).extend(name for name in known if "<none>" not in name)
+    idle = [each for each in names if not needed & {each, *names[each]}]
+    return [name for each in idle[keep:] for name in dict.fromkeys(names[each])]
 
 
 def remove_image(image: str) -> Command:

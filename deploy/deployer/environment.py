@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from deployer.errors import Misused
 
@@ -17,6 +17,7 @@ _CHOICES: Dict[str, Tuple[str, ...]] = {
     "inconclusive": ("rollback", "hold"),
     "signature": ("off", "cosign"),
 }
+_KINDS: Dict[str, Callable[[str], Any]] = {kind.__name__: kind for kind in (str, int, float)}
 _SECRETS = ("api_keys", "redis_url", "metrics_token")
 # These would be read by everyone who may list processes; and the rest is the deployer's own.
 _NOT_ON_COMMAND_LINES = ("AUTOVOICE_API_KEYS", "AUTOVOICE_METRICS_TOKEN", "AUTOVOICE_REDIS_URL")
@@ -203,10 +204,10 @@ def parse(name: str, text: str, folder: Path) -> Environment:
     return Environment(name, base, tuple(hosts))
 
 
-def _settings(
-    values: Mapping[str, str], name: str, folder: Path, problems: List[str]
-) -> Settings:
-    kinds = {field.name: type(field.default) for field in fields(Settings)}
+def _settings(values: Mapping[str, str], name: str, folder: Path, problems: List[str]) -> Settings:
+    kinds = {
+        each.name: _KINDS[_name(each.type)] for each in fields(Settings) if each.name != "server"
+    }
     found: Dict[str, Any] = {}
     server: Dict[str, str] = {}
     for key, value in values.items():
@@ -217,7 +218,7 @@ def _settings(
                 problems.append(f"{key} is a secret: it belongs into a file, see SECRETS")
             if key in _OWN:
                 problems.append(f"{key} is set by the deployer")
-        elif field not in kinds or field == "server":
+        elif field not in kinds:
             problems.append(f"there is no key {key}")
         elif value == "" and kinds[field] is not str:
             continue
@@ -277,6 +278,10 @@ def _missing(host: str, settings: Settings) -> List[str]:
 
 def _is_harmless(key: str, value: str) -> bool:
     return key == "AUTOVOICE_REDIS_URL" and "@" not in value
+
+
+def _name(kind: Any) -> str:
+    return kind if isinstance(kind, str) else str(kind.__name__)
 
 
 def _unquoted(value: str) -> str:

@@ -1,15 +1,15 @@
 """What may go wrong, with the exit status that says so.
 
-    DeployError                20  a host could not be reached, or a command failed there
-    ├── Misused                 2  wrong usage, or a wrong environment file
-    ├── NotReady               10  the new version did not become ready, or did not speak
-    ├── JudgedBad              11  it failed after the switch
-    ├── Inconclusive           12  there were no figures to judge it by
-    ├── NotSigned              14  its image is not signed by the key
-    ├── NoImage                15  its image could not be had
-    ├── Unclear                21  going back did not work everywhere
-    ├── Locked                 75  another deploy is running
-    └── Interrupted           130  a signal; 128 and its number
+DeployError                20  a host could not be reached, or a command failed there
+├── Misused                 2  wrong usage, or a wrong environment file
+├── NotReady               10  the new version did not become ready, or did not speak
+├── JudgedBad              11  it failed after the switch
+├── Inconclusive           12  there were no figures to judge it by
+├── NotSigned              14  its image is not signed by the key
+├── NoImage                15  its image could not be had
+├── Unclear                21  going back did not work everywhere
+├── Locked                 75  another deploy is running
+└── Interrupted           130  a signal; 128 and its number
 """
 
 

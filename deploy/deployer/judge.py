@@ -67,9 +67,7 @@ class Judge:
     def _prober(self, slot: str, key: str) -> Prober:
         settings = self._settings
         name = f"{self._deploy.id} on {self._site.host.name}"
-        return Prober(
-            self._site.machine, settings.port(slot), key, name, settings.probe_timeout_s
-        )
+        return Prober(self._site.machine, settings.port(slot), key, name, settings.probe_timeout_s)
 
     def _remember_the_old(self) -> None:
         if self._prometheus is None or self._deploy.from_slot is None:

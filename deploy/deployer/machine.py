@@ -10,7 +10,7 @@ import subprocess  # nosec B404: ssh is a program
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, IO, List, NamedTuple, Optional, Protocol, Tuple
+from typing import IO, Any, Dict, List, NamedTuple, Optional, Protocol, Tuple
 
 from deployer import files, ssh
 from deployer.command import Command
@@ -151,8 +151,8 @@ class SSHMachine:
         words = ssh.pipe(self.host, self._control, request.address, request.port)
         process = subprocess.Popen(  # nosec B603: words, no shell
             words,
-            stdin=there,
-            stdout=there,
+            stdin=there.fileno(),
+            stdout=there.fileno(),
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )

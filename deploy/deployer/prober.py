@@ -71,9 +71,7 @@ class Prober:
 
     def _send(self, text: str) -> "tuple[Optional[Probe], bool]":
         try:
-            answer = self._machine.ask(
-                speech_request(self._port, text, self._key), self._timeout_s
-            )
+            answer = self._machine.ask(speech_request(self._port, text, self._key), self._timeout_s)
         except OSError as error:
             return Probe(self._timeout_s, str(error) or "no answer"), False
         if answer.status == _TOO_MANY_REQUESTS:  # our key's limit says nothing of the version

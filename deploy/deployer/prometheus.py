@@ -57,11 +57,12 @@ class Prometheus:
             raise NoData(f"Prometheus knows no {slot}")
         if begins[0][1] < started - _START_SLACK_S:
             raise NoData(f"Prometheus has not seen the new {slot} yet")
-        outcomes = self._by("outcome", f"sum by (outcome) (autovoice_synthesis_requests_total {of})")
+        outcomes = self._by(
+            "outcome", f"sum by (outcome) (autovoice_synthesis_requests_total {of})"
+        )
         codes = self._by(
             "code",
-            "sum by (code) (autovoice_http_requests_total"
-            f'{{route!~"/health.*|/metrics"}} {of})',
+            "sum by (code) (autovoice_http_requests_total" f'{{route!~"/health.*|/metrics"}} {of})',
         )
         return Figures(
             requests=int(sum(n for of, n in outcomes.items() if of not in _NOT_COUNTED)),
@@ -111,22 +112,22 @@ def prometheus_for(settings: Settings, machines: Dict[str, Machine]) -> Promethe
     url = urllib.parse.urlsplit(settings.prometheus_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise Misused(f"PROMETHEUS_URL={settings.prometheus_url} is not http or https")
-    token = ""
+    bearer = ""
     if settings.prometheus_token_file:
         try:
-            token = Path(settings.prometheus_token_file).read_text(encoding="utf-8").strip()
+            bearer = Path(settings.prometheus_token_file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise DeployError(f"PROMETHEUS_TOKEN_FILE: {error}") from None
     base = url.path.rstrip("/")
     if not settings.prometheus_via:
         root = f"{url.scheme}://{url.netloc}{base}"
-        return Prometheus(lambda path: _fetch(root + path, token))
+        return Prometheus(lambda path: _fetch(root + path, bearer))
     if url.scheme != "http":
         raise Misused("PROMETHEUS_VIA goes with http only")
     machine, address, port = machines[settings.prometheus_via], url.hostname, url.port or 80
 
     def get(path: str) -> bytes:
-        request = Request("GET", port, base + path, key=token, address=address)
+        request = Request("GET", port, base + path, key=bearer, address=address)
         return machine.ask(request, _QUERY_S).body
 
     return Prometheus(get)
@@ -141,8 +142,8 @@ def _of(slot: str) -> str:
     return f"* on (job, instance) group_left () max by (job, instance) ({which})"
 
 
-def _fetch(url: str, token: str) -> bytes:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+def _fetch(url: str, bearer: str) -> bytes:
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=_QUERY_S) as answer:  # nosec B310: http only
         body: bytes = answer.read()

@@ -1,27 +1,23 @@
 """A version onto all hosts, or onto none: which phase comes when, and what follows a failure."""
 
 import secrets
-import signal
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Dict, List, Optional
 
-from deployer import docker
-from deployer.chronicle import Chronicle, now, warn
+from deployer.chronicle import Chronicle, now
 from deployer.environment import Environment
 from deployer.errors import (
     DeployError,
     Inconclusive,
-    Interrupted,
     Misused,
-    NoImage,
     Unclear,
 )
 from deployer.judge import Judge
 from deployer.machine import Machine
 from deployer.prometheus import Prometheus, prometheus_for
+from deployer.signals import signals_wait
 from deployer.signatures import verified, verify
 from deployer.site import Site, way_back
 from deployer.state import UNDER_TRIAL, Underway, other
@@ -143,16 +139,16 @@ class Rollout:
 
     def _finish(self, sites: List[Site]) -> None:
         """It has passed everywhere. Nothing stops this any more."""
-        with _signals_wait("finishing: the new version has passed"):
+        with signals_wait("finishing: the new version has passed"):
             for site in sites:
-                self._timed(site, "accept", lambda site=site: site.save(site.state.accepted()))
+                self._timed(site, "accept", site.accept)
             self._finish_accepted(sites)
 
     def _finish_accepted(self, sites: List[Site]) -> None:
         for site in sites:
             plan = _plan(site)
-            self._phase(site, "drain", lambda: _open_words(site.drain(plan)))  # noqa: B023
-            self._phase(site, "stop", lambda: site.stop(plan))  # noqa: B023
+            self._phase(site, "drain", lambda: _open_words(site.drain(plan)))
+            self._phase(site, "stop", lambda: site.stop(plan))
             self._phase(site, "prune", site.prune)
             site.save(site.state.ended())
 
@@ -165,7 +161,7 @@ class Rollout:
             Unclear: it did not work everywhere.
         """
         problems: List[str] = []
-        with _signals_wait("going back"):
+        with signals_wait("going back"):
             self.went_back = self.went_back or any(site.switched_at for site in sites)
             for step in ("traffic", "rest"):
                 for site in reversed(sites):
@@ -250,7 +246,7 @@ class Rollout:
         try:
             for site in held:
                 if not force:
-                    self._phase(site, "bake", lambda: self._judge(site, _plan(site)))  # noqa: B023
+                    self._phase(site, "bake", lambda: self._judge(site, _plan(site)))
         except Inconclusive as error:
             self._hold(held, error)
             return HELD
@@ -299,7 +295,7 @@ class Rollout:
 
     def _image_on(self, site: Site, image: str, version: str) -> str:
         found: List[str] = []
-        self._timed(site, "pull", lambda: found.append(_pulled(site, image)))
+        self._timed(site, "pull", lambda: found.append(site.pull(image)))
         return found[0]
 
     # --- around each phase ----------------------------------------------------------------------
@@ -343,27 +339,6 @@ class Rollout:
         return prometheus_for(self._environment.settings, self._machines)
 
 
-def _pulled(site: Site, image: str) -> str:
-    """Have an image on a host, and its name that cannot mean another one.
-
-    Raises:
-        NoImage: it cannot be had.
-    """
-    there = site.have_image(image)
-    if site.settings.pull == "always" or (site.settings.pull == "missing" and there is None):
-        if not (there is not None and "@" in image):
-            try:
-                site.machine.run(docker.pull(image))
-            except DeployError as error:
-                raise NoImage(str(error)) from None
-            there = site.have_image(image)
-    if there is None and site.machine.dry:
-        there = image
-    if there is None:
-        raise NoImage(f"{site.host.name} has no {image}")
-    return there
-
-
 def _plan(site: Site) -> Underway:
     plan = site.state.deploy
     assert plan is not None  # nosec B101: asked for only while there is one
@@ -376,23 +351,3 @@ def _open_words(left: int) -> str:
 
 def _nothing() -> None:
     return None
-
-
-@contextmanager
-def _signals_wait(doing: str) -> Iterator[None]:
-    """Whoever interrupts now is told to wait: half of this would be worse than all of it."""
-
-    def say(number: int, frame: object) -> None:
-        warn(f"{doing}; this takes a moment")
-
-    before = {number: signal.signal(number, say) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def raise_interrupted(number: int, frame: object) -> None:
-    """A signal's handler."""
-    raise Interrupted(number)

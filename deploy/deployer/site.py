@@ -2,15 +2,15 @@
 
 import json
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from deployer import docker, files, proxy
 from deployer.command import Command
 from deployer.environment import Environment, Host, Settings
-from deployer.errors import DeployError, NotReady, Unclear
+from deployer.errors import DeployError, NoImage, NotReady, Unclear
 from deployer.machine import Machine, Request
 from deployer.speech import fault_of, speech_request
-from deployer.state import Release, State, Underway, loaded, other
+from deployer.state import State, Underway, loaded, other
 
 _POLL_S = 0.25
 _PROXY_START_S = 15.0
@@ -78,19 +78,39 @@ class Site:
 
     # --- the image ------------------------------------------------------------------------------
 
-    def have_image(self, image: str) -> Optional[str]:
-        """By which name an image that is there can never be another one: digest, or id."""
+    def pull(self, image: str) -> str:
+        """Have an image; by which name it can never be another one: its digest, or its id.
+
+        Raises:
+            NoImage: it cannot be had.
+        """
+        there = self._name_of(image)
+        is_fixed = there is not None and "@" in image
+        pull = self.settings.pull
+        if not is_fixed and (pull == "always" or (pull == "missing" and there is None)):
+            try:
+                self.machine.run(docker.pull(image))
+            except DeployError as error:
+                raise NoImage(str(error)) from None
+            there = self._name_of(image)
+        if there is None and self.machine.dry:
+            return image
+        if there is None:
+            raise NoImage(f"{self.host.name} has no {image}")
+        return there
+
+    def _name_of(self, image: str) -> Optional[str]:
         done = self.machine.run(docker.digests(image), check=False)
         if done.status != 0:
             return None
-        identity, _, digests = done.out.strip().partition(" ")
-        repository = image.partition("@")[0]
-        repository = repository if "@" in image else repository.rpartition(":")[0] or repository
-        known = [name for name in json.loads(digests or "[]") or []]
-        mine = [name for name in known if name.partition("@")[0] == repository]
         if "@" in image:
             return image
-        return mine[0] if mine else identity
+        identity, _, digests = done.out.strip().partition(" ")
+        repository = image.rpartition(":")[0]
+        for name in json.loads(digests or "[]") or []:
+            if name.partition("@")[0] == repository:
+                return str(name)
+        return identity
 
     # --- the proxy ------------------------------------------------------------------------------
 
@@ -244,6 +264,10 @@ class Site:
         self.direct(proxy.switch(slot), slot)
         self.switched_at = time.monotonic()
 
+    def accept(self) -> None:
+        """The new version is the one that counts."""
+        self.save(self.state.accepted())
+
     def drain(self, deploy: Underway) -> int:
         """Let what is open at the old slot end; how much did not, by the deadline."""
         left = 0
@@ -283,9 +307,10 @@ class Site:
         """The new version's container goes; what was in its slot before comes back."""
         slot, kept = deploy.to_slot, self.host.container(docker.KEPT)
         found = self.look(slot)
-        belongs = bool(found) and (found or {}).get("labels", {}).get(
-            f"{docker.LABEL}.deploy"
-        ) == deploy.id
+        belongs = (
+            bool(found)
+            and (found or {}).get("labels", {}).get(f"{docker.LABEL}.deploy") == deploy.id
+        )
         if found and (belongs or deploy.again) and self._was_heard(deploy):
             self.machine.run(self._stop(slot), check=False)
         self.direct(proxy.only(deploy.from_slot), deploy.from_slot)
@@ -301,19 +326,9 @@ class Site:
         """Delete what nobody needs any more: of this environment only."""
         self.machine.run(docker.remove(self.host.container(docker.KEPT)))
         needed = {release.image for release in self.state.slots.values()}
-        lines = self.machine.run(docker.images(self.settings.image), check=False).out.split("\n")
-        order, names = [], {}  # type: Tuple[list, Dict[str, set]]
-        for line in lines:
-            identity, *known = line.split(" ")
-            if len(known) == 2:
-                if identity not in names:
-                    order.append(identity)
-                names.setdefault(identity, set()).update(known)
-        idle = [name for name in order if not needed & (names[name] | {name})]
-        for identity in idle[self.settings.keep_images :]:
-            for name in sorted(names[identity]):
-                if not name.endswith("<none>"):
-                    self.machine.run(docker.remove_image(name), check=False)
+        text = self.machine.run(docker.images(self.settings.image), check=False).out
+        for name in docker.idle_images(text, needed, self.settings.keep_images):
+            self.machine.run(docker.remove_image(name), check=False)
 
     def wait_until_idle(self, slot: str, timeout_s: float) -> int:
         """Wait until nothing is open at a slot; how much is, in the end."""
@@ -336,11 +351,6 @@ class Site:
     def _last_words(self, slot: str) -> str:
         done = self.machine.run(docker.logs(self.host.container(slot)), check=False)
         return " / ".join((done.out + done.err).strip().splitlines()[-3:])[-600:] or "no log"
-
-
-def release_of(site: Site, slot: str) -> Optional[Release]:
-    """What a slot holds, as far as the state knows."""
-    return site.state.slots.get(slot)
 
 
 def way_back(site: Site) -> Optional[Underway]:
