@@ -28,6 +28,10 @@ chmod 711 "$state"
 _REPLACE = 'umask 077; cat >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1"'
 
 
+GREET = reads("sh", "-c", 'echo "held $(id -u) $(id -g)"; exec cat >/dev/null')
+"""What the lock's command says, without the lock."""
+
+
 def lock(host: Host) -> Command:
     """Hold the lock for as long as what comes in does not end; 75 if another one holds it.
 
@@ -62,3 +66,63 @@ def note(host: Host, line: Dict[str, Any]) -> Command:
     """Add a line to the host's audit log."""
     text = json.dumps(line, ensure_ascii=False) + "\n"
     return changes("sh", "-c", 'umask 077; cat >>"$1"', "note", host.at("audit.jsonl"), stdin=text)
+
+
+# ---- provisioning ------------------------------------------------------------------------------
+
+_CHECK = """for program in docker flock tar; do
+    command -v "$program" >/dev/null || { echo "$program is not installed" >&2; exit 1; }
+done
+docker version --format '{{.Server.Version}}' || {
+    echo "$(id -un) cannot use Docker: is it running, and the user in the group docker?" >&2
+    exit 1
+}"""
+
+_OWN = """umask 077
+for folder; do
+    [ -d "$folder" ] || mkdir -p "$folder" 2>/dev/null || sudo -n mkdir -p "$folder" || exit 1
+    [ -w "$folder" ] || sudo -n chown "$(id -u):$(id -g)" "$folder" || exit 1
+done"""
+
+_SECRET = """umask 077
+cat >"$1.new" && chmod 400 "$1.new" || exit 1
+[ "$(id -u)" -ne 0 ] || chown "$2:$2" "$1.new" || exit 1
+if cmp -s "$1.new" "$1"; then rm -f "$1.new"; echo same; else mv -f "$1.new" "$1"; fi"""
+
+
+def check() -> Command:
+    """Whether a host has what it takes; Docker's version."""
+    return reads("sh", "-c", _CHECK)
+
+
+def own(*folders: str) -> Command:
+    """Have folders that belong to who logs in."""
+    return changes("sh", "-c", _OWN, "own", *folders)
+
+
+def put_secret(path: str, text: str) -> Command:
+    """A file that nobody but the server reads; says `same` where it was there."""
+    return changes("sh", "-c", _SECRET, "secret", path, str(SERVER_UID), stdin=text)
+
+
+# ---- backups -----------------------------------------------------------------------------------
+
+_UNPACK = """umask 077
+rm -rf "$1.new" && mkdir -p "$1.new" && tar -xzf - -C "$1.new" || exit 1
+if [ "$(id -u)" -eq 0 ]; then chown -R "$2:$2" "$1.new"; fi"""
+
+
+def pack(host: Host) -> Command:
+    """All that has to outlive containers, as a compressed archive."""
+    return reads("tar", "-C", host.settings.data_dir, "-czf", "-", ".")
+
+
+def unpack(host: Host) -> Command:
+    """Such an archive, beside what is there."""
+    return changes("sh", "-c", _UNPACK, "unpack", host.settings.data_dir, str(SERVER_UID))
+
+
+def exchange(host: Host) -> Command:
+    """What was unpacked takes the place of what is there, which stays beside it."""
+    script = 'rm -rf "$1.before" && mv "$1" "$1.before" && mv "$1.new" "$1"'
+    return changes("sh", "-c", script, "exchange", host.settings.data_dir)

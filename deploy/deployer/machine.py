@@ -79,11 +79,12 @@ class SSHMachine:
 
     dry = False
 
-    def __init__(self, host: Host, folder: Path) -> None:
+    def __init__(self, host: Host, folder: Path, locks: bool = True) -> None:
         """Connect, and take the lock.
 
         Args:
             folder: for sockets; nobody else's.
+            locks: or only connect.
 
         Raises:
             Locked: another deploy has it.
@@ -92,16 +93,15 @@ class SSHMachine:
         self.host = host
         self._control = str(folder / f"{host.name[:20]}.ssh")
         self._admin = str(folder / f"{host.name[:20]}.ha")
-        self._session = self._connect(files.lock(host))
+        words = ssh.connect(
+            host, self._control, self._admin, files.lock(host) if locks else files.GREET
+        )
+        self._session = _start(list(words), subprocess.PIPE, subprocess.PIPE)
         assert self._session.stdout is not None  # nosec B101: it is a pipe
         greeting = self._session.stdout.readline().split()
         if greeting[:1] != ["held"]:
             self._refused()
         self.user = (int(greeting[1]), int(greeting[2]))
-
-    def _connect(self, lock: Command) -> "subprocess.Popen[str]":
-        words = ssh.connect(self.host, self._control, self._admin, lock)
-        return _start(list(words), subprocess.PIPE, subprocess.PIPE)
 
     def _refused(self) -> None:
         _, said = self._session.communicate()
@@ -129,6 +129,25 @@ class SSHMachine:
             shown = command.shown()
             raise DeployError(f"{self.host.name}: {shown} ended with {process.returncode}: {said}")
         return Done(process.returncode, out, err)
+
+    def pour(self, command: Command, source: Optional[IO[bytes]], to: Optional[IO[bytes]]) -> None:
+        """Run a command between files.
+
+        Raises:
+            DeployError: it failed.
+        """
+        words = ssh.through(self.host, self._control, command)
+        done = subprocess.run(  # nosec B603: words, no shell
+            words,
+            stdin=source or subprocess.DEVNULL,
+            stdout=to or subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+            start_new_session=True,
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise DeployError(f"{self.host.name}: {command.shown()}: {said}")
 
     def proxy(self, text: str, changes: bool) -> str:
         """See `Machine`."""
@@ -187,12 +206,8 @@ class DryMachine(SSHMachine):
     def __init__(self, host: Host, folder: Path, out: IO[str]) -> None:
         """Connect; the lock is not taken."""
         self._out = out
-        super().__init__(host, folder)
-
-    def _connect(self, lock: Command) -> "subprocess.Popen[str]":
-        self._print("would", lock.shown())
-        words = ("sh", "-c", 'echo "held $(id -u) $(id -g)"; exec cat >/dev/null')
-        return super()._connect(Command(words, False))
+        super().__init__(host, folder, locks=False)
+        self._print("would", files.lock(host).shown())
 
     def run(self, command: Command, check: bool = True) -> Done:
         """Run it if it only reads."""

@@ -15,6 +15,8 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "haproxy"
 NOBODY = "127.0.0.1:1"
 """Nothing listens there, so that what is sent there waits."""
 HOLD = "hold"
+_PATIENCE_S = 10
+"""How long a request waits for a slot that is just starting again, where there is room for two."""
 
 
 class Counts(NamedTuple):
@@ -46,7 +48,7 @@ def configuration(host: Host, user: Tuple[int, int]) -> str:
     return Template(_template("haproxy.cfg")).substitute(
         UID=user[0],
         GID=user[1],
-        RETRIES=settings.hold_s if settings.slots == "one" else 3,
+        RETRIES=settings.hold_s if settings.slots == "one" else _PATIENCE_S,
         SERVER_TIMEOUT=f"{int(start_s) + 30}s",
         PUBLIC=f"{settings.public_address}:{settings.public_port}{secure}",
         METRICS=metrics,
