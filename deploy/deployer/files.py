@@ -84,7 +84,7 @@ for folder; do
     [ -w "$folder" ] || sudo -n chown "$(id -u):$(id -g)" "$folder" || exit 1
 done"""
 
-_SECRET = """umask 077
+_PRIVATE = """umask 077
 cat >"$1.new" && chmod 400 "$1.new" || exit 1
 [ "$(id -u)" -ne 0 ] || chown "$2:$2" "$1.new" || exit 1
 if cmp -s "$1.new" "$1"; then rm -f "$1.new"; echo same; else mv -f "$1.new" "$1"; fi"""
@@ -102,7 +102,7 @@ def own(*folders: str) -> Command:
 
 def put_secret(path: str, text: str) -> Command:
     """A file that nobody but the server reads; says `same` where it was there."""
-    return changes("sh", "-c", _SECRET, "secret", path, str(SERVER_UID), stdin=text)
+    return changes("sh", "-c", _PRIVATE, "secret", path, str(SERVER_UID), stdin=text)
 
 
 # ---- backups -----------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ _PROBE_BY = 0.5
 """The part of the time by which the least number of requests is to have been made: the rest is for
 Prometheus to see them."""
 
+_GRACE = 0.5
+"""So much of the time again, where too little was seen within it."""
+
 
 class Judge:
     """One host's new version, from the switch on."""
@@ -56,9 +59,14 @@ class Judge:
             while True:
                 spent_s = time.monotonic() - self._began
                 self._look(spent_s)
-                if spent_s >= self._settings.bake_s:
-                    return self._verdict()
-                time.sleep(min(_POLL_S, max(0.05, self._settings.bake_s - spent_s)))
+                left_s = self._settings.bake_s - spent_s
+                if left_s <= 0:
+                    try:
+                        return self._verdict()
+                    except Inconclusive:
+                        if -left_s >= _GRACE * self._settings.bake_s:
+                            raise
+                time.sleep(min(_POLL_S, max(0.05, left_s)))
         finally:
             for prober in (self._new, self._old):
                 if prober is not None:

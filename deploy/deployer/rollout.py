@@ -12,6 +12,7 @@ from deployer.errors import (
     DeployError,
     Inconclusive,
     Misused,
+    NoImage,
     Unclear,
 )
 from deployer.judge import Judge
@@ -207,7 +208,7 @@ class Rollout:
             way = "forward" if site in forward else "back"
             text = f"deploy {_plan(site).id} ended in phase {_plan(site).phase}: going {way}"
             self._chronicle.note(site.machine, "recover", "ok", 0.0, _plan(site).to_slot, text)
-            self._timed(site, "proxy", site.prepare_proxy if site in back else _nothing)
+            self._timed(site, "proxy", lambda: site.prepare_proxy(directs=False))
         if back:
             self._go_back(back, DeployError("an unfinished deploy"))
         for site in forward:
@@ -265,7 +266,7 @@ class Rollout:
         begun = list(held)
         try:
             for site in rest:
-                self._image_on(site, plan.image, plan.version)
+                self._image_on(site, plan.image)
                 self._timed(site, "proxy", site.prepare_proxy)
                 begun.append(site)
                 self._try_out(site, plans[site.host.name], judged=not force)
@@ -289,11 +290,14 @@ class Rollout:
                 image = f"{settings.image}@{verified(settings, image)}"
                 seconds = time.monotonic() - began
                 self._chronicle.note(None, "verify", "ok", seconds, detail=image)
-        for site in self.sites:
-            image = self._image_on(site, image, version)
-        return image
+        first = self._image_on(self.sites[0], image)
+        for site in self.sites[1:]:
+            found = self._image_on(site, first if "@" in first else image)
+            if found != first:
+                raise NoImage(f"{site.host.name} has another {image} than the canary: {found}")
+        return first
 
-    def _image_on(self, site: Site, image: str, version: str) -> str:
+    def _image_on(self, site: Site, image: str) -> str:
         found: List[str] = []
         self._timed(site, "pull", lambda: found.append(site.pull(image)))
         return found[0]
@@ -347,7 +351,3 @@ def _plan(site: Site) -> Underway:
 
 def _open_words(left: int) -> str:
     return f"{left} still open at the deadline" if left else ""
-
-
-def _nothing() -> None:
-    return None

@@ -114,8 +114,11 @@ class Site:
 
     # --- the proxy ------------------------------------------------------------------------------
 
-    def prepare_proxy(self) -> None:
+    def prepare_proxy(self, directs: bool = True) -> None:
         """Have it run, as its files and the state say.
+
+        Args:
+            directs: to the active slot. That may be stopped, where a deploy was killed.
 
         Raises:
             DeployError: it does not.
@@ -146,7 +149,8 @@ class Site:
         if self.machine.dry:
             return
         self._wait_for_proxy()
-        if proxy.serving(self.machine.proxy("show stat", False)) != self.state.active:
+        serving = proxy.serving(self.machine.proxy("show stat", False))
+        if directs and serving != self.state.active:
             self.direct(proxy.only(self.state.active), self.state.active)
 
     def direct(self, words: str, serving: Optional[str]) -> None:
@@ -300,7 +304,12 @@ class Site:
             if self.look(old) is None:
                 raise Unclear(f"{self.host.name}: the old version's container is gone")
             self.machine.run(docker.start(self.host.container(old)))
-            self.ready(old)
+            try:
+                self.ready(old)
+            finally:
+                # Late is better than never.
+                self.direct(proxy.switch(old), old)
+            return
         self.direct(proxy.switch(old), old)
 
     def clear_away(self, deploy: Underway) -> None:
