@@ -85,7 +85,7 @@ class Site:
             NoImage: it cannot be had.
         """
         there = self._name_of(image)
-        is_fixed = there is not None and "@" in image
+        is_fixed = there is not None and ("@" in image or image.startswith("sha256:"))
         pull = self.settings.pull
         if not is_fixed and (pull == "always" or (pull == "missing" and there is None)):
             try:
@@ -103,7 +103,7 @@ class Site:
         done = self.machine.run(docker.digests(image), check=False)
         if done.status != 0:
             return None
-        if "@" in image:
+        if "@" in image or image.startswith("sha256:"):
             return image
         identity, _, digests = done.out.strip().partition(" ")
         repository = image.rpartition(":")[0]

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from deployer.errors import Inconclusive, JudgedBad, Misused, NoImage, NotReady
 
+from deployer.errors import Inconclusive, JudgedBad, Misused, NoImage, NotReady
 from tests.unit.deployer.world import Killed, a_rollout, an_environment, worlds
 
 
@@ -184,7 +184,7 @@ def test_killed_anywhere_and_run_again_it_ends_right(tmp_path, slots, kind):
     while not finished:
         found = worlds(chosen)
         for world in found.values():
-            world.release("bad", "asleep")
+            world.release("bad", "mute")
         a_rollout(chosen, found, tmp_path, "v1", identity="first").deploy("v1", False)
         if kind == "back":
             a_rollout(chosen, found, tmp_path, "v2", identity="second").deploy("v2", False)

@@ -136,7 +136,8 @@ class FakeMachine:
 
     def _image(self, words):
         if words[2] == "inspect":
-            identity = self.world.images.get(words[-1])
+            known = self.world.images
+            identity = words[-1] if words[-1] in known.values() else known.get(words[-1])
             return Done(0, f"{identity} []\n", "") if identity else Done(1, "", "no such image")
         return Done(0, "", "")
 
