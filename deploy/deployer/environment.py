@@ -269,8 +269,11 @@ def _missing(host: str, settings: Settings) -> List[str]:
             wrong.append("without api_keys in SECRETS, AUTOVOICE_ALLOW_ANONYMOUS=on is needed")
     if settings.gate == "prometheus" and not settings.prometheus_url:
         wrong.append("GATE=prometheus needs PROMETHEUS_URL (or GATE=probes)")
-    if settings.signature == "cosign" and not settings.cosign_key:
-        wrong.append("SIGNATURE=cosign needs COSIGN_KEY")
+    named = settings.cosign_key or "--certificate-identity" in settings.cosign_options
+    if settings.signature == "cosign" and not named:
+        wrong.append(
+            "SIGNATURE=cosign needs COSIGN_KEY, or --certificate-identity… in COSIGN_OPTIONS"
+        )
     if settings.ready_count < 1:
         wrong.append("READY_COUNT is below 1")
     return wrong

@@ -13,7 +13,8 @@ _COSIGN_S = 120
 
 def verify(settings: Settings, image: str) -> Tuple[str, ...]:
     """The command that verifies an image."""
-    words = ["cosign", "verify", "--key", settings.cosign_key, "--output", "json"]
+    words = ["cosign", "verify", "--output", "json"]
+    words += ["--key", settings.cosign_key] if settings.cosign_key else []
     return (*words, *shlex.split(settings.cosign_options), image)
 
 

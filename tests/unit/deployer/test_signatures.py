@@ -110,3 +110,10 @@ def test_a_deploy_stops_before_anything_is_pulled(settings, tmp_path):
     assert caught.value.status == 14
     for site in rollout.sites:
         assert [command for command in site.machine.log if command.changes] == []
+
+
+def test_an_identity_does_instead_of_a_key(tmp_path):
+    """As with images that a workflow signed."""
+    options = "--certificate-identity=https://example.org/w --certificate-oidc-issuer=https://i"
+    chosen = an_environment(f"SIGNATURE=cosign\nCOSIGN_OPTIONS={options}\n", tmp_path)
+    assert "--key" not in verify(chosen.settings, IMAGE)
