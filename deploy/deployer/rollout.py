@@ -127,7 +127,7 @@ class Rollout:
             self._phase(site, "hold", lambda: site.hold(plan))
         self._phase(site, "start", lambda: site.start(plan))
         self._phase(site, "ready", lambda: site.ready(slot))
-        self._phase(site, "speak", lambda: site.speak(slot, plan.id))
+        self._phase(site, "speak", lambda: site.speak(slot))
         self._phase(site, "switch", lambda: site.switch(slot))
         if judged:
             self._phase(site, "bake", lambda: self._judge(site, plan))

@@ -241,17 +241,16 @@ class Site:
             if in_a_row < settings.ready_count:
                 time.sleep(settings.ready_interval_s)
 
-    def speak(self, slot: str, deploy: str) -> None:
+    def speak(self, slot: str) -> None:
         """Have it say something, which nobody but us hears.
-
-        Args:
-            deploy: its name is said, too: so no cache has it, and the engine has to speak.
 
         Raises:
             NotReady: what came was no speech.
         """
         settings = self.settings
-        text = f"{settings.probe_text} {deploy}."
+        # With the deploy's name no cache has it: the engine has to speak.
+        name = self.state.deploy.id if self.state.deploy else ""
+        text = f"{settings.probe_text} {name}."
         request = speech_request(settings.port(slot), text, self.key())
         try:
             answer = self.machine.ask(request, settings.probe_timeout_s)

@@ -1,5 +1,6 @@
 """Commands, before they run: what Docker, ssh and HAProxy are told."""
 
+import os
 import subprocess
 
 import pytest
@@ -146,3 +147,24 @@ def test_only_one_holds_the_lock(tmp_path):
 def test_no_secret_is_shown():
     shown = files.put_secret("/s/api_keys", "alice:t0psecret").shown()
     assert "t0psecret" not in shown and "(15 bytes)" in shown
+
+
+def test_a_hosts_folders_are_made_once(tmp_path):
+    """And running it again finds nothing to do."""
+    folders = [str(tmp_path / "state"), str(tmp_path / "data with a space")]
+    for _ in range(2):
+        subprocess.run(files.own(*folders).words, check=True)
+        assert all(os.stat(folder).st_mode & 0o777 == 0o700 for folder in folders)
+
+
+def test_a_secret_is_readable_for_one_only_and_says_whether_it_is_new(tmp_path):
+    path = str(tmp_path / "api_keys")
+    said = []
+    for text in ("alice:one\n", "alice:one\n", "alice:two\n"):
+        command = files.put_secret(path, text)
+        words = (*command.words[:5], str(os.getuid()))
+        done = subprocess.run(words, input=text, text=True, capture_output=True, check=True)
+        said.append(done.stdout.strip())
+        assert os.stat(path).st_mode & 0o777 == 0o400
+    assert said == ["", "same", ""]
+    assert (tmp_path / "api_keys").read_text() == "alice:two\n"
