@@ -11,7 +11,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts config)
+CODE = $(wildcard main.py noxfile.py src tests benchmarks scripts config deploy)
 
 # Stamps: files that say what .venv holds, newer than the pyproject.toml it came from.
 RUNS := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
@@ -99,12 +99,13 @@ lint-style:
 
 lint-types:
 	$(BIN)/mypy $(wildcard main.py) src
+	MYPYPATH=deploy $(BIN)/mypy --package deployer
 
 lint-security:
-	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive $(wildcard main.py) src
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive $(wildcard main.py) src deploy
 
 lint-versions:
-	$(BIN)/vermin --quiet $(wildcard main.py) src
+	$(BIN)/vermin --quiet $(wildcard main.py) src deploy
 
 lint-imports:
 	$(BIN)/lint-imports --no-cache

@@ -221,6 +221,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_key_in_url: Annotated[
         Switch, _text("`on` also takes a WebSocket's API key from the URL, as `?api_key=`.")
     ] = "off"
+    websocket_close_code: Annotated[
+        Literal["1001", "1012"],
+        _text(
+            "How WebSockets are closed when the server stops: `1001` (going away), or `1012` (it "
+            "restarts: come back at once) where another server stands behind the same address."
+        ),
+    ] = "1001"
     wyoming_max_connections: Annotated[
         int, _text("Wyoming connections that may be open.", ge=1, le=10_000)
     ] = 64

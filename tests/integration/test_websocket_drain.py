@@ -73,3 +73,11 @@ def test_a_text_that_nobody_goes_on_with_counts_as_finished(start):
         terminate(server)
         assert talker.close_code() == 1001
     assert server.process.wait(timeout=8) == 0
+
+
+def test_the_code_may_say_that_another_server_is_there(start):
+    """Behind a proxy that has switched already, clients need not wait before they come back."""
+    server = start(engine="stub", drain_s=20, websocket_close_code="1012")
+    with Talker(server) as silent:
+        terminate(server)
+        assert silent.close_code() == 1012

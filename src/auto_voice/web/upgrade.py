@@ -64,6 +64,7 @@ class WebSockets:
             message_bytes=settings.body_limit_bytes,
             idle_s=settings.websocket_idle_s,
             stall_s=settings.websocket_stall_s,
+            close_code=int(settings.websocket_close_code),
         )
         self._metrics = service.metrics.websocket
         self.hub = Hub(settings.websocket_max_sessions, limits, self._metrics)

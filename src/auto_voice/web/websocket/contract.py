@@ -15,6 +15,8 @@ class Limits(NamedTuple):
     message_bytes: int
     idle_s: float
     stall_s: float
+    close_code: int = 1001
+    """When the server stops."""
 
 
 class Session(Protocol):

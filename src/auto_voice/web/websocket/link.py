@@ -153,7 +153,7 @@ class Link(asyncio.BufferedProtocol):
 
     def go_away(self) -> None:
         """End now, since the server stops."""
-        self.close(1001, "the server is stopping")
+        self.close(self._limits.close_code, "the server is stopping")
 
     # --- asyncio's ------------------------------------------------------------------------------
 
