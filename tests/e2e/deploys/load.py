@@ -30,7 +30,7 @@ _STREAM_PIECE_PAUSE_S = 0.025
 SHORT = ("One.", "Two words.", "Three more words.", "Is that so?")
 LONG = " ".join(f"This is sentence number {n} of a text that is streamed." for n in range(40))
 LONG_HERTZ = 48_000
-"""What is on its way has to be more than the kernel's buffers take, or the server is done at once."""
+"""More bytes than the kernel's buffers take, or the server would be done at once."""
 
 
 class Mix(NamedTuple):
