@@ -27,7 +27,6 @@ KEYS: Dict[str, Any] = {
     "AUTOVOICE_ALLOW_ANONYMOUS": "on",
     "PUBLIC_ADDRESS": "127.0.0.1",
     "PULL": "always",
-    "REGISTRY": "http",
     "READY_COUNT": 3,
     "READY_INTERVAL_S": 0.1,
     "READY_TIMEOUT_S": 30,
@@ -58,7 +57,7 @@ class Done(NamedTuple):
 
 
 class Bed:
-    """Made anew for a test; `close` leaves nothing behind."""
+    """One of them, made anew; as a context manager, it leaves nothing behind."""
 
     def __init__(self, folder: Path, repository: str, hosts: int = 1, **keys: Any) -> None:
         """``keys`` are of the environment's file."""
@@ -80,6 +79,12 @@ class Bed:
         self._prometheus: Optional["subprocess.Popen[bytes]"] = None
         self._keys = {**KEYS, "IMAGE": repository, **self._own_keys(), **keys}
         self.configure()
+
+    def __enter__(self) -> "Bed":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def _own_keys(self) -> Dict[str, Any]:
         keys: Dict[str, Any] = {
