@@ -1,12 +1,16 @@
 """An environment to deploy to, whole: hosts, their ports, Prometheus, and the operator's side."""
 
+import csv
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -31,8 +35,8 @@ KEYS: Dict[str, Any] = {
     "READY_INTERVAL_S": 0.1,
     "READY_TIMEOUT_S": 30,
     "GATE": "prometheus",
-    "BAKE_S": 3,
-    "GATE_MIN_REQUESTS": 20,
+    "BAKE_S": 6,
+    "GATE_MIN_REQUESTS": 8,
     "GATE_SUCCESS": 0.99,
     # The machine has neighbours: what counts as slow is far from what they do to it.
     "GATE_P95_RATIO": 2,
@@ -98,11 +102,15 @@ class Bed:
             keys[f"SSH@{host.name}"] = f"{host.user}@127.0.0.1"
             keys[f"SSH_PORT@{host.name}"] = host.port
             keys[f"STATE_DIR@{host.name}"] = host.state
-            keys[f"PREFIX@{host.name}"] = f"autovoice-{self.name}-{host.name}"
+            keys[f"PREFIX@{host.name}"] = self.prefix(host)
             keys.update(
                 (f"{key}@{host.name}", port) for key, port in self._ports[host.name].items()
             )
         return keys
+
+    def prefix(self, host: Host) -> str:
+        """What the names of a host's containers begin with."""
+        return f"autovoice-{self.name}-{host.name}"
 
     def configure(self, **keys: Any) -> None:
         """Change keys of the environment's file."""
@@ -136,6 +144,11 @@ class Bed:
             os.killpg(process.pid, signal.SIGKILL)
             raise AssertionError(f"it never ends: {process.communicate()}") from None
         return Done(process.returncode, out, errors, time.monotonic() - began)
+
+    def have(self, version: str) -> None:
+        """A version serves on every host, whatever did before."""
+        self.deployed(version)
+        assert all(self.serving(host) == version for host in range(len(self.hosts)))
 
     def deployed(self, version: str, *arguments: str) -> Done:
         """The same, where all has to go well."""
@@ -173,12 +186,22 @@ class Bed:
 
     def phase(self, name: str, host: int = 0) -> Dict[str, Any]:
         """The last line about a phase on a host."""
-        lines = [
-            line
-            for line in self.audit()
-            if line["phase"] == name and line.get("host") == self.hosts[host].name
-        ]
-        return lines[-1]
+        where = self.hosts[host].name
+        return [line for line in self.audit() if (line["phase"], line["host"]) == (name, where)][-1]
+
+    def ended(self, phase: str, host: int = 0) -> float:
+        """When a phase last ended, in Unix time."""
+        text = self.phase(phase, host)["time"].replace("Z", "+00:00")
+        return datetime.fromisoformat(text).timestamp()
+
+    def requests(self, host: int = 0) -> Dict[str, int]:
+        """How many requests a host's proxy has sent to each slot."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.hosts[host].state / "proxy/run/admin.sock"))
+            connection.sendall(b"show stat\n")
+            text = connection.makefile(encoding="utf-8").read()
+        rows = csv.DictReader(io.StringIO(text.lstrip("# ")))
+        return {row["svname"]: int(row["stot"]) for row in rows if row["pxname"] == "slots"}
 
     def containers(self) -> Dict[str, Dict[str, Any]]:
         """All of this environment, by name, as `docker inspect` has them."""
@@ -196,19 +219,19 @@ class Bed:
             for name, one in self.containers().items()
         }
 
-    def slot(self, version: str, host: int = 0) -> Dict[str, Any]:
-        """The container of a version."""
-        prefix = f"autovoice-{self.name}-{self.hosts[host].name}-"
-        return next(
-            one
-            for name, one in self.containers().items()
-            if name.startswith(prefix) and one["Config"]["Labels"].get(VERSION) == version
-        )
+    def container(self, role: str, host: int = 0) -> str:
+        """The name of a host's `proxy`, `blue` or `green`."""
+        return f"{self.prefix(self.hosts[host])}-{role}"
+
+    def status_of(self, role: str, host: int = 0) -> Optional[str]:
+        """Of such a container, as Docker calls it; None where there is none."""
+        found = self.containers().get(self.container(role, host))
+        return found["State"]["Status"] if found else None
 
     # --- Prometheus -----------------------------------------------------------------------------
 
-    def start_prometheus(self) -> None:
-        """It scrapes every slot, whether there is one or not."""
+    def start_prometheus(self, scraping: bool = True) -> None:
+        """It scrapes every slot, whether there is one or not; or it has nothing to scrape."""
         targets = [
             f"127.0.0.1:{ports[slot]}"
             for ports in self._ports.values()
@@ -257,7 +280,3 @@ class Bed:
         names: Sequence[str] = list(self.containers())
         if names:
             docker("rm", "--force", "--volumes", *names, check=False)
-
-
-VERSION = "org.autovoice.version"
-"""The label of a slot's container that says what is in it."""

@@ -24,6 +24,13 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 AllowUsers {user}
 LogLevel VERBOSE
+ForceCommand {folder}/shell
+"""
+# What a client asks for is written down, then done.
+_SHELL = """\
+#!/bin/sh
+printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>{folder}/commands
+exec sh -c "$SSH_ORIGINAL_COMMAND"
 """
 
 
@@ -45,6 +52,9 @@ class Host:
         self._configuration.write_text(
             _CONFIGURATION.format(port=self.port, folder=folder, user=self.user), encoding="utf-8"
         )
+        shell = folder / "shell"
+        shell.write_text(_SHELL.format(folder=folder), encoding="utf-8")
+        shell.chmod(0o755)
         self.start()
 
     @property
@@ -71,9 +81,10 @@ class Host:
         self._process.terminate()
         self._process.wait(timeout=10)
 
-    def logins(self) -> int:
-        """How many times somebody has logged in."""
-        return self._log.read_bytes().count(b"Accepted publickey")
+    def commands(self) -> List[str]:
+        """The lines of all commands so far."""
+        path = self.folder / "commands"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def sshd() -> str:
