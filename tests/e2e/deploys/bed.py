@@ -67,6 +67,7 @@ class Bed:
         """``keys`` are of the environment's file."""
         self.name = f"e2e-{uuid.uuid4().hex[:6]}"
         self.folder = folder
+        self.script = SCRIPT
         self.audit_log = folder / "audit.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         make_key(folder / "operator_key")
@@ -120,9 +121,9 @@ class Bed:
 
     # --- the operator ---------------------------------------------------------------------------
 
-    def start(self, *arguments: str, script: Path = SCRIPT) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """`deploy.sh ENVIRONMENT …`, which goes on in a process group of its own."""
-        command = [str(script), self.name, *arguments, "--environments", str(self.folder)]
+        command = [str(self.script), self.name, *arguments, "--environments", str(self.folder)]
         env = {**os.environ, "HOME": str(self.folder)}
         return subprocess.Popen(
             command,
@@ -134,10 +135,10 @@ class Bed:
             start_new_session=True,
         )
 
-    def deploy(self, *arguments: str, script: Path = SCRIPT) -> Done:
+    def deploy(self, *arguments: str) -> Done:
         """`deploy.sh ENVIRONMENT …`, to its end."""
         began = time.monotonic()
-        process = self.start(*arguments, script=script)
+        process = self.start(*arguments)
         try:
             out, errors = process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -232,14 +233,19 @@ class Bed:
 
     def start_prometheus(self, scraping: bool = True) -> None:
         """It scrapes every slot, whether there is one or not; or it has nothing to scrape."""
-        targets = [
+        slots = [
             f"127.0.0.1:{ports[slot]}"
             for ports in self._ports.values()
             for slot in ("BLUE_PORT", "GREEN_PORT")
         ]
         configuration = {
             "global": {"scrape_interval": f"{int(1000 * SCRAPE_S)}ms", "scrape_timeout": "400ms"},
-            "scrape_configs": [{"job_name": "autovoice", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [
+                {
+                    "job_name": "autovoice",
+                    "static_configs": [{"targets": slots if scraping else []}],
+                }
+            ],
         }
         file = self.folder / "prometheus.yml"
         file.write_text(json.dumps(configuration), encoding="utf-8")  # which is YAML, too
