@@ -12,7 +12,8 @@ from tests.e2e.deploys.load_http import PATIENCE_S, Lost
 from tests.e2e.deploys.load_report import WEBSOCKET, Report
 
 PATH = "/v1/audio/speech/stream"
-TEXT = "Word by word over a WebSocket. "
+TEXT = "Word by word over a WebSocket"
+"""No end of a sentence: it is spoken when it is said to be done, however late that comes."""
 SERVICE_RESTART = 1012
 """The close code that tells a client to come back: another server is there already."""
 

@@ -44,7 +44,7 @@ class Run(NamedTuple):
 @pytest.fixture(scope="module")
 def run(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("no-loss")
-    keys = {"BAKE_S": BAKE_S, "DRAIN_S": DRAIN_S, "READY_TIMEOUT_S": 10}
+    keys = {"BAKE_S": BAKE_S, "DRAIN_S": DRAIN_S}
     with beds.Bed(folder, repository, **keys) as bed:
         bed.start_prometheus()
         bed.have(versions.GOOD)
@@ -52,7 +52,9 @@ def run(repository, tmp_path_factory):
             load.until(1000)
             good = bed.deploy(versions.GOOD_TOO)
             switched, baked = bed.ended("switch"), bed.phase("bake")["seconds"]
+            bed.configure(READY_TIMEOUT_S=5)
             silent = bed.deploy(versions.NEVER_HEALTHY)
+            bed.configure(READY_TIMEOUT_S=30)
             slow = bed.deploy(versions.SLOW)
             back_s = bed.ended("back") - bed.ended("bake")
             back = bed.deploy("--rollback")
