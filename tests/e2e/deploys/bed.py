@@ -46,6 +46,8 @@ KEYS: Dict[str, Any] = {
     "DRAIN_S": 1,
 }
 """What holds for every environment here, unless a test says otherwise."""
+WITHOUT_PROMETHEUS: Dict[str, Any] = {"GATE": "probes", "BAKE_S": 2, "GATE_MIN_REQUESTS": 3}
+"""Where it is not the judging that a test is about."""
 
 
 class Done(NamedTuple):

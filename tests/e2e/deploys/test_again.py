@@ -75,7 +75,7 @@ def bed(repository, tmp_path_factory, webhook):
     folder = tmp_path_factory.mktemp("again")
     (folder / "webhook_secret").write_bytes(SECRET)
     told = {"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_FILE": "webhook_secret"}
-    with beds.Bed(folder, repository, GATE="probes", BAKE_S=1, **told) as made:
+    with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS, **told) as made:
         made.have(versions.GOOD)
         yield made
 
@@ -140,7 +140,7 @@ def test_back_works_without_version_and_registry(bed, registry, tmp_path):
 
 def test_without_a_version_before_there_is_no_way_back(repository, tmp_path):
     """It says so, and changes nothing."""
-    with beds.Bed(tmp_path, repository, GATE="probes", BAKE_S=1) as bed:
+    with beds.Bed(tmp_path, repository, **beds.WITHOUT_PROMETHEUS) as bed:
         bed.have(versions.GOOD)
         before = bed.fingerprint()
         done = bed.deploy("--rollback")

@@ -25,7 +25,7 @@ PHASES = "start ready speak switch bake drain stop prune".split()
 def bed(repository, tmp_path_factory):
     """One host without Prometheus: what breaks off here does so whatever judges."""
     folder = tmp_path_factory.mktemp("broken-off")
-    with beds.Bed(folder, repository, GATE="probes", BAKE_S=1) as made:
+    with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS) as made:
         made.have(versions.GOOD)
         yield made
 
@@ -64,7 +64,7 @@ def test_a_second_deploy_is_refused_and_a_kill_frees_the_lock(bed):
         assert bed.deploy("--rollback").status == beds.BUSY
     finally:
         kill(first)
-    bed.configure(BAKE_S=1)
+    bed.configure(BAKE_S=2)
     began = time.monotonic()
     done = bed.deploy(old)
     assert done.status == beds.OK, done
@@ -97,4 +97,4 @@ def test_interrupted_it_goes_back_by_itself(bed, tmp_path, number, status):
             checks.settled(bed, old)
             checks.nothing_failed(load.stop())
     finally:
-        bed.configure(BAKE_S=1)
+        bed.configure(BAKE_S=2)

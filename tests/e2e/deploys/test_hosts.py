@@ -20,7 +20,7 @@ SECOND = 1
 def bed(repository, tmp_path_factory):
     """Two hosts, both on the first version."""
     folder = tmp_path_factory.mktemp("hosts")
-    with beds.Bed(folder, repository, hosts=2, GATE="probes", BAKE_S=1) as made:
+    with beds.Bed(folder, repository, hosts=2, **beds.WITHOUT_PROMETHEUS) as made:
         made.have(versions.GOOD)
         yield made
 

@@ -31,7 +31,7 @@ files.lock = lambda host: Command(("sh", "-c", 'echo "held $(id -u) $(id -g)"; c
 def own(repository, tmp_path_factory):
     """One host on which the first version serves."""
     folder = tmp_path_factory.mktemp("mutants")
-    with beds.Bed(folder, repository, GATE="probes", BAKE_S=1, READY_TIMEOUT_S=5) as made:
+    with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS, READY_TIMEOUT_S=5) as made:
         made.have(versions.GOOD)
         yield made
 
@@ -53,7 +53,7 @@ def mutant(own, tmp_path):
 
     yield mutated
     own.script = beds.SCRIPT
-    own.configure(BAKE_S=1, DRAIN_S=1)
+    own.configure(BAKE_S=2, DRAIN_S=1)
     own.have(versions.GOOD)
 
 
@@ -90,7 +90,7 @@ def test_without_the_lock_two_deploys_get_in_each_others_way(mutant):
     bed.configure(BAKE_S=60)
     first = begun(bed, versions.GOOD_TOO, "bake")
     try:
-        bed.configure(BAKE_S=1)
+        bed.configure(BAKE_S=2)
         with pytest.raises(AssertionError):
             checks.refused(bed, versions.GOOD_TOO)
     finally:

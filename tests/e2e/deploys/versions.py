@@ -12,7 +12,7 @@ from typing import Dict, NamedTuple, Tuple
 from tests.e2e.containers import docker
 from tests.integration.serving import unused_port
 
-AFTER = 4
+AFTER = 2
 SLOW_S = 1.0
 GOOD, GOOD_TOO = "v1.0.0", "v1.1.0"
 NEVER_HEALTHY, CRASHES, FAILS, SLOW = "v1.2.0", "v1.2.1", "v1.2.2", "v1.2.3"
