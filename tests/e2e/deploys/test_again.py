@@ -36,7 +36,7 @@ class Webhook:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.heard.append((dict(self.headers), body))
+                outer.heard.append((self.headers, body))
                 self.send_response(outer.status)
                 self.end_headers()
 
