@@ -21,7 +21,7 @@ from tests.parts import PARTS
 
 SCRIPT = ROOT / "scripts/deploy.sh"
 SCRAPE_S = 0.5
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 OK, USAGE, NOT_READY, BAD, NO_FIGURES, HELD, BUSY = 0, 2, 10, 11, 12, 13, 75
 """Exit statuses, as deploy/README.md has them."""
@@ -33,7 +33,7 @@ KEYS: Dict[str, Any] = {
     "PULL": "always",
     "READY_COUNT": 3,
     "READY_INTERVAL_S": 0.1,
-    "READY_TIMEOUT_S": 30,
+    "READY_TIMEOUT_S": 90,
     "GATE": "prometheus",
     "BAKE_S": 6,
     "GATE_MIN_REQUESTS": 8,
@@ -46,7 +46,7 @@ KEYS: Dict[str, Any] = {
     "DRAIN_S": 1,
 }
 """What holds for every environment here, unless a test says otherwise."""
-WITHOUT_PROMETHEUS: Dict[str, Any] = {"GATE": "probes", "BAKE_S": 2, "GATE_MIN_REQUESTS": 3}
+WITHOUT_PROMETHEUS: Dict[str, Any] = {"GATE": "probes", "BAKE_S": 3, "GATE_MIN_REQUESTS": 3}
 """Where it is not the judging that a test is about."""
 
 

@@ -188,4 +188,4 @@ def test_a_webhook_is_told_and_decides_nothing(bed, webhook):
         assert (back[1]["version"], back[1]["from"]) == (versions.GOOD, versions.GOOD_TOO)
     finally:
         webhook.status = 200
-        bed.configure(READY_TIMEOUT_S=30)
+        bed.configure(READY_TIMEOUT_S=90)

@@ -64,7 +64,7 @@ def test_a_second_deploy_is_refused_and_a_kill_frees_the_lock(bed):
         assert bed.deploy("--rollback").status == beds.BUSY
     finally:
         kill(first)
-    bed.configure(BAKE_S=2)
+    bed.configure(BAKE_S=3)
     began = time.monotonic()
     done = bed.deploy(old)
     assert done.status == beds.OK, done
@@ -97,4 +97,4 @@ def test_interrupted_it_goes_back_by_itself(bed, tmp_path, number, status):
             checks.settled(bed, old)
             checks.nothing_failed(load.stop())
     finally:
-        bed.configure(BAKE_S=2)
+        bed.configure(BAKE_S=3)

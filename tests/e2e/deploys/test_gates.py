@@ -29,7 +29,7 @@ def test_a_version_that_never_gets_ready_is_never_heard(bed, tmp_path):
     with Loaded(bed.url(), tmp_path) as load:
         checks.never_heard(bed, versions.NEVER_HEALTHY)
         checks.nothing_failed(load.stop())
-    bed.configure(READY_TIMEOUT_S=30)
+    bed.configure(READY_TIMEOUT_S=90)
     checks.settled(bed, versions.GOOD)
 
 

@@ -38,7 +38,7 @@ def test_where_a_later_host_fails_all_go_back(bed, tmp_path):
             done = bed.deploy(versions.GOOD_TOO)
             checks.nothing_failed(load.stop())
     finally:
-        bed.configure(**{"READY_TIMEOUT_S@h2": 30})
+        bed.configure(**{"READY_TIMEOUT_S@h2": 90})
     assert done.status == beds.NOT_READY, done
     assert bed.phase("bake")["version"] == versions.GOOD_TOO
     on_both(bed, versions.GOOD)

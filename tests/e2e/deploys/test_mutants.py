@@ -53,7 +53,7 @@ def mutant(own, tmp_path):
 
     yield mutated
     own.script = beds.SCRIPT
-    own.configure(BAKE_S=2, DRAIN_S=1)
+    own.configure(BAKE_S=3, DRAIN_S=1)
     own.have(versions.GOOD)
 
 
@@ -90,7 +90,7 @@ def test_without_the_lock_two_deploys_get_in_each_others_way(mutant):
     bed.configure(BAKE_S=60)
     first = begun(bed, versions.GOOD_TOO, "bake")
     try:
-        bed.configure(BAKE_S=2)
+        bed.configure(BAKE_S=3)
         with pytest.raises(AssertionError):
             checks.refused(bed, versions.GOOD_TOO)
     finally:

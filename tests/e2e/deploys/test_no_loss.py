@@ -1,7 +1,7 @@
 """D1 and D2, under full load: a deploy, two bad ones and a way back cost nobody a request.
 
 One run of at least 30,000 requests, looked at from several sides. Its figures go into a file that
-AUTOVOICE_DEPLOY_FIGURES names; benchmarks/deploys.py shows them.
+DEPLOY_FIGURES names; benchmarks/deploys.py shows them.
 """
 
 import json
@@ -54,7 +54,7 @@ def run(repository, tmp_path_factory):
             switched, baked = bed.ended("switch"), bed.phase("bake")["seconds"]
             bed.configure(READY_TIMEOUT_S=5)
             silent = bed.deploy(versions.NEVER_HEALTHY)
-            bed.configure(READY_TIMEOUT_S=30)
+            bed.configure(READY_TIMEOUT_S=90)
             slow = bed.deploy(versions.SLOW)
             back_s = bed.ended("back") - bed.ended("bake")
             back = bed.deploy("--rollback")
@@ -72,7 +72,7 @@ def run(repository, tmp_path_factory):
 
 def write_figures(run: Run) -> None:
     """Where somebody asks for them."""
-    path = os.environ.get("AUTOVOICE_DEPLOY_FIGURES")
+    path = os.environ.get("DEPLOY_FIGURES")
     if not path:
         return
     sessions = [
