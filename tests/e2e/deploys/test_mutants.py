@@ -31,7 +31,7 @@ files.lock = lambda host: Command(("sh", "-c", 'echo "held $(id -u) $(id -g)"; c
 def own(repository, tmp_path_factory):
     """One host on which the first version serves."""
     folder = tmp_path_factory.mktemp("mutants")
-    with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS, READY_TIMEOUT_S=5) as made:
+    with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS) as made:
         made.have(versions.GOOD)
         yield made
 
