@@ -49,13 +49,12 @@ class Judge:
             Inconclusive: too little was seen.
         """
         self._first = self._container()
-        self._began = time.monotonic()
+        self._began, self._began_at = time.monotonic(), time.time()
         key = self._site.key()
         self._new = self._prober(self._deploy.to_slot, key)
         if self._prometheus is None and self._deploy.from_slot and self._settings.slots == "two":
             self._old = self._prober(self._deploy.from_slot, key)
         try:
-            self._remember_the_old()
             while True:
                 spent_s = time.monotonic() - self._began
                 self._look(spent_s)
@@ -84,12 +83,16 @@ class Judge:
         return Prober(self._site.machine, settings.port(slot), key, name, settings.probe_timeout_s)
 
     def _remember_the_old(self) -> None:
+        """What the old one was like before. Asked again until it is known: one failed scrape is
+        enough for Prometheus not to know it for a moment."""
         if self._prometheus is None or self._deploy.from_slot is None:
+            return
+        if self._old_p95_s is not None:
             return
         name = slot_name(self._site.environment, self._site.host, self._deploy.from_slot)
         try:
             window_s = self._settings.baseline_s
-            self._old_p95_s = self._prometheus.p95_s(name, time.time(), window_s)
+            self._old_p95_s = self._prometheus.p95_s(name, self._began_at, window_s)
         except NoData as error:
             self._no_figures = str(error)
 
@@ -123,6 +126,7 @@ class Judge:
     def _look_at_prometheus(self) -> None:
         if self._prometheus is None:
             return
+        self._remember_the_old()
         name = slot_name(self._site.environment, self._site.host, self._deploy.to_slot)
         try:
             self._figures = self._prometheus.figures(name, _unix(self._first["started"]))
