@@ -20,7 +20,7 @@ from tests.integration.serving import unused_port
 from tests.parts import PARTS
 
 SCRIPT = ROOT / "scripts/deploy.sh"
-SCRAPE_S = 0.5
+SCRAPE_S = 1.0
 PATIENCE_S = 240.0
 
 OK, USAGE, NOT_READY, BAD, NO_FIGURES, HELD, BUSY = 0, 2, 10, 11, 12, 13, 75
@@ -241,7 +241,7 @@ class Bed:
             for slot in ("BLUE_PORT", "GREEN_PORT")
         ]
         configuration = {
-            "global": {"scrape_interval": f"{int(1000 * SCRAPE_S)}ms", "scrape_timeout": "400ms"},
+            "global": {"scrape_interval": f"{int(1000 * SCRAPE_S)}ms", "scrape_timeout": f"{int(1000 * SCRAPE_S)}ms"},
             "scrape_configs": [
                 {
                     "job_name": "autovoice",

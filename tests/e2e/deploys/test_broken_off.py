@@ -44,7 +44,7 @@ def begun(bed, version, phase):
         deploy = bed.state()["deploy"]
         return deploy is not None and deploy["phase"] == phase
 
-    until(is_there, f"the deploy is in phase {phase}")
+    until(is_there, f"the deploy is in phase {phase}", beds.PATIENCE_S)
     return process
 
 
