@@ -137,13 +137,14 @@ def render(results: Results) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def insert(page: str, table: str) -> str:
-    """The page with the table between its markers."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def insert(page: str, table: str, name: str = "bench") -> str:
+    """The page with the table between the markers of this name."""
+    marks = BEGIN.replace("bench", name), END.replace("bench", name)
+    head, begin, rest = page.partition(marks[0])
+    _, end, tail = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} … {END}")
-    return f"{head}{BEGIN}\n\n{table}\n{END}{tail}"
+        raise ValueError(f"the page has no {' … '.join(marks)}")
+    return f"{head}{begin}\n\n{table}\n{end}{tail}"
 
 
 def _machine(results: Results) -> str:

@@ -62,6 +62,8 @@ PARTS: Dict[str, Part] = {
     "skopeo": Part(("skopeo",), "skopeo"),
     "ss": Part(("ss",), "iproute2"),
     "ssh-agent": Part(("ssh-agent",), "openssh-client"),
+    "ssh": Part(("ssh",), "openssh-client"),
+    "sshd": Part(("sshd", "/usr/sbin/sshd"), "openssh-server"),
     "wrk": Part(("wrk",), "wrk"),
 }
 

@@ -49,13 +49,12 @@ class Judge:
             Inconclusive: too little was seen.
         """
         self._first = self._container()
-        self._began = time.monotonic()
+        self._began, self._began_at = time.monotonic(), time.time()
         key = self._site.key()
         self._new = self._prober(self._deploy.to_slot, key)
         if self._prometheus is None and self._deploy.from_slot and self._settings.slots == "two":
             self._old = self._prober(self._deploy.from_slot, key)
         try:
-            self._remember_the_old()
             while True:
                 spent_s = time.monotonic() - self._began
                 self._look(spent_s)
@@ -64,7 +63,7 @@ class Judge:
                     try:
                         return self._verdict()
                     except Inconclusive:
-                        if -left_s >= _GRACE * self._settings.bake_s:
+                        if -left_s >= self._grace_s():
                             raise
                 time.sleep(min(_POLL_S, max(0.05, left_s)))
         finally:
@@ -72,18 +71,28 @@ class Judge:
                 if prober is not None:
                     prober.close()
 
+    def _grace_s(self) -> float:
+        """How long what is on its way is waited for, once the time is over."""
+        grace_s = _GRACE * self._settings.bake_s
+        # Without Prometheus, the deployer's own requests are all there is, and they do come.
+        return grace_s if self._prometheus else max(grace_s, self._settings.probe_timeout_s)
+
     def _prober(self, slot: str, key: str) -> Prober:
         settings = self._settings
         name = f"{self._deploy.id} on {self._site.host.name}"
         return Prober(self._site.machine, settings.port(slot), key, name, settings.probe_timeout_s)
 
     def _remember_the_old(self) -> None:
+        """What the old one was like before. Asked again until it is known: one failed scrape is
+        enough for Prometheus not to know it for a moment."""
         if self._prometheus is None or self._deploy.from_slot is None:
+            return
+        if self._old_p95_s is not None:
             return
         name = slot_name(self._site.environment, self._site.host, self._deploy.from_slot)
         try:
             window_s = self._settings.baseline_s
-            self._old_p95_s = self._prometheus.p95_s(name, time.time(), window_s)
+            self._old_p95_s = self._prometheus.p95_s(name, self._began_at, window_s)
         except NoData as error:
             self._no_figures = str(error)
 
@@ -117,6 +126,7 @@ class Judge:
     def _look_at_prometheus(self) -> None:
         if self._prometheus is None:
             return
+        self._remember_the_old()
         name = slot_name(self._site.environment, self._site.host, self._deploy.to_slot)
         try:
             self._figures = self._prometheus.figures(name, _unix(self._first["started"]))

@@ -79,7 +79,7 @@ class Prometheus:
             NoData: Prometheus does not answer. That there was no traffic is None.
         """
         bucket = f"increase(autovoice_synthesis_first_audio_seconds_bucket[{window_s}s])"
-        return self._p95(f"sum by (le) ({bucket} {_of(slot)})", at)
+        return self._p95(f"sum by (le) ({bucket} {_of(slot, window_s)})", at)
 
     def _p95(self, buckets: str, at: Optional[float] = None) -> Optional[float]:
         found = self._values(f"histogram_quantile(0.95, {buckets})", at)
@@ -137,8 +137,11 @@ _NOT_COUNTED = ("cancelled", "invalid")
 _FAILED = ("error", "timeout", "rejected", "empty")
 
 
-def _of(slot: str) -> str:
+def _of(slot: str, within_s: int = 0) -> str:
+    """Of the targets that are this slot, or were within so many seconds: after one failed scrape
+    Prometheus calls it gone."""
     which = f'autovoice_deployment_info{{slot="{slot}"}}'
+    which = f"max_over_time({which}[{within_s}s])" if within_s else which
     return f"* on (job, instance) group_left () max by (job, instance) ({which})"
 
 

@@ -10,7 +10,17 @@ import threading
 from pathlib import Path
 
 import pytest
-from benchmarks import client, figures, load, logging_cost, machine, report, texts, throughput
+from benchmarks import (
+    client,
+    deploys,
+    figures,
+    load,
+    logging_cost,
+    machine,
+    report,
+    texts,
+    throughput,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -227,3 +237,23 @@ def test_a_line_that_lacks_something_is_not_measured():
     sink = logging_cost.Sink()
     with pytest.raises(RuntimeError):
         logging_cost._check(lambda: sink.write('{"message": "POST"}'), sink)
+
+
+# --- deploys --------------------------------------------------------------------------------------
+
+
+def test_the_guide_shows_what_deploys_cost():
+    """The figures that the test of deploys wrote, neither older nor rounded up."""
+    measured_last = json.loads(deploys.DATA.read_text(encoding="utf-8"))
+    page = deploys.PAGE.read_text(encoding="utf-8")
+    assert report.insert(page, deploys.render(measured_last), deploys.MARKER) == page
+    assert [one.title for one in deploys.targets(measured_last) if one.met is False] == []
+    assert measured_last["requests"] >= 30_000 and measured_last["failed"] == 0
+
+
+def test_a_lost_request_is_not_a_good_figure():
+    """Neither is a WebSocket that did not live, nor a run that was too short."""
+    good = json.loads(deploys.DATA.read_text(encoding="utf-8"))
+    for change in ({"failed": 1}, {"websockets_alive": 19}, {"requests": 29_999}):
+        met = [one.met for one in deploys.targets({**good, **change})]
+        assert met.count(False) == 1, change
