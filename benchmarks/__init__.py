@@ -4,6 +4,7 @@ run.py          the whole, in the order of the page it writes
 throughput.py   requests a second, beside the engine itself and two other servers
 streams.py      long texts: first audio, memory, fairness
 life.py         starting, losing workers, the cache
+neural.py       Piper's voices: beside a raw onnxruntime loop and piper-tts, with piper_voices.py
 logging_cost.py what a line of the log costs, beside three libraries' lines
 level_cost.py   what equal loudness costs, per second of audio
 raw_engine.py   the limit: nothing but the engine

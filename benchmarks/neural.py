@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ COMPARED = [
     "Hello, world! How are you (today)?",
     "Fine; see: it. well – a 3.14 and of the 123 people",
     "Wait -- what?! no. Version 1.5",
-    "He said (in 1990, or so) that \"yes.\" Then; left, at 10:30 a.m.",
+    'He said (in 1990, or so) that "yes." Then; left, at 10:30 a.m.',
     *sentences()[:20],
 ]
 

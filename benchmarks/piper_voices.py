@@ -1,4 +1,4 @@
-"""Generated voices in Piper's architecture, made once: ``python -m benchmarks.piper_voices medium``.
+"""Voices in Piper's architecture, made once: ``python -m benchmarks.piper_voices medium``.
 
 Torch and Piper's trainer are installed into a virtual environment of their own (2 GB), which is
 kept, with the voices, in the folder AUTOVOICE_BENCH_CACHE, or else in ~/.cache/autovoice-bench.
