@@ -115,7 +115,7 @@ lint-image:
 
 # Every script in bash or sh, by its first line: some have no ending in their names.
 lint-shell:
-	git grep -lIE -e '^#!.*\b(ba)?sh$$' -- ':!*.md' | xargs $(BIN)/shellcheck
+	git grep -nIE -e '^#!.*\b(ba)?sh$$' -- ':!*.md' | sed -n 's/:1:.*//p' | xargs $(BIN)/shellcheck
 
 # None of these asks the network. zizmor's auditor is its strictest reader.
 lint-workflows:
@@ -142,7 +142,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --uni
 	--python-version 3.12 --generate-hashes --upgrade
 
 # Every extra but sherpa, for whose size see pyproject.toml.
-IMAGE_EXTRAS := redis tracing
+IMAGE_EXTRAS := piper redis tracing
 
 lock: $(DEV) lint-tools ## choose anew what the image is made of: requirements.lock
 	$(LOCK) $(IMAGE_EXTRAS:%=--extra %) --output-file requirements.lock pyproject.toml
