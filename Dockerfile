@@ -62,11 +62,12 @@ RUN mkdir -p /out/lib \
 # ---- what runs ------------------------------------------------------------------------------
 
 FROM ${PYTHON_IMAGE} AS runtime
-# Whoever it runs as, also a user without a name (--user), may write to the two folders;
+# Whoever it runs as, also a user without a name (--user), may write to these folders;
 # volumes that are mounted there take their mode over.
 RUN useradd --uid 10001 --user-group --no-log-init --no-create-home \
         --home-dir /var/lib/autovoice --shell /usr/sbin/nologin autovoice \
-    && install --directory --mode 1777 /var/lib/autovoice /var/cache/autovoice
+    && install --directory --mode 1777 /var/lib/autovoice /var/lib/autovoice/voices \
+        /var/cache/autovoice
 COPY --from=dependencies /opt/autovoice /opt/autovoice
 COPY --from=wheel /out /opt/autovoice
 # In memory, the little that is temporary is there on a read-only root (--read-only), too.
@@ -75,7 +76,8 @@ ENV PATH=/opt/autovoice/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/dev/shm \
     AUTOVOICE_HOST=0.0.0.0 \
-    AUTOVOICE_LEXICON_DIR=/var/lib/autovoice/lexicons
+    AUTOVOICE_LEXICON_DIR=/var/lib/autovoice/lexicons \
+    AUTOVOICE_VOICE_DIR=/var/lib/autovoice/voices
 WORKDIR /var/lib/autovoice
 USER 10001:10001
 EXPOSE 5000

@@ -7,7 +7,7 @@ COPY . .
 RUN apt-get update
 RUN DEBIAN_FRONTEND=noninteractive apt-get install -y \
     build-essential cmake python3 python3-dev python3-pip python3-venv
-RUN python3 -m venv /venv && /venv/bin/pip install ".[redis,tracing]"
+RUN python3 -m venv /venv && /venv/bin/pip install ".[piper,redis,tracing]"
 RUN if [ -f native/CMakeLists.txt ]; then \
     cmake -S native -B /native && cmake --build /native && cmake --install /native; fi
 ENV PATH=/venv/bin:$PATH AUTOVOICE_HOST=0.0.0.0

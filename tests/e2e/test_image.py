@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests import voices
 from tests.e2e.containers import ROOT, SPEECH, docker, get, speak, until
 
 pytestmark = [
@@ -90,6 +91,16 @@ def test_a_new_volume_can_be_written_by_any_user(run, user):
     until(lambda: container.exec("find", "/var/cache/autovoice", "-type", "f"), "something is kept")
     container.exec("autovoice", "lexicon", "add", "words", "AutoVoice", "--say", "auto voice")
     assert "words" in container.exec("ls", "/var/lib/autovoice/lexicons")
+
+
+def test_it_speaks_with_the_voices_of_a_folder(run, tmp_path):
+    """A neural voice that is mounted is listed and heard, on a root that cannot be written."""
+    folder = voices.put(tmp_path / "voices", "en-us", renamed="mine")
+    mount = f"{folder}:/var/lib/autovoice/voices:ro"
+    container = run("--read-only", "--volume", mount).wait_until_ready()
+    listed = json.loads(get(f"{container.base}/v1/audio/voices?engine=piper"))["voices"]
+    assert [voice["id"] for voice in listed] == ["mine"]
+    assert speak(container.base, voice="mine")[:4] == b"RIFF"
 
 
 def test_without_keys_it_does_not_start(image):
