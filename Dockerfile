@@ -24,12 +24,15 @@ FROM builder AS dependencies
 # Bytecode that holds whatever happens to the files' times on their way through registries.
 ENV PYC_INVALIDATION_MODE=UNCHECKED_HASH UV_LINK_MODE=copy UV_PYTHON=/opt/autovoice/bin/python
 COPY requirements.lock ./
-# What only compilers and the packages' own tests read stays here.
+# What only compilers and the packages' own tests read stays here, and so does what onnxruntime
+# has for other languages (its library, twice as it were) and for making models smaller.
 RUN --mount=type=cache,target=/root/.cache/uv \
     python -m venv --without-pip /opt/autovoice \
     && uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock \
     && find /opt/autovoice/lib \( -type d -name tests -o -type d -name include \
-        -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ach]' \) \
+        -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[ach]' \
+        -o -name 'libonnxruntime.so*' -o -path '*/onnxruntime/transformers' \
+        -o -path '*/onnxruntime/quantization' -o -path '*/onnxruntime/tools' \) \
         -prune -exec rm -rf {} +
 
 FROM dependencies AS wheel
