@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from deployer.errors import Inconclusive, JudgedBad, Misused, NoImage, NotReady
+from deployer.errors import (
+    DeployError,
+    Inconclusive,
+    JudgedBad,
+    Misused,
+    NoImage,
+    NotReady,
+    Unclear,
+)
 from tests.unit.deployer.world import Killed, a_rollout, an_environment, worlds
 
 
@@ -221,3 +229,21 @@ def test_each_phase_is_a_line_in_the_audit_log(chosen, hosts, tmp_path):
     assert {(line["deploy"], line["version"], line["from"]) for line in lines} == {
         ("it", "v2", "v1")
     }
+
+
+def test_what_fails_after_the_acceptance_is_finished_by_the_next_run(chosen, hosts, tmp_path):
+    """There is no way back any more, and it says that it was not all."""
+    rollout = a_rollout(chosen, hosts, tmp_path, "v2")
+    for site in rollout.sites:
+        site.stop = failing
+    with pytest.raises(Unclear, match="the new version serves"):
+        rollout.deploy("v2", False)
+    assert {world.active for world in hosts.values()} == {"v2"}
+    assert a_rollout(chosen, hosts, tmp_path, "v2").deploy("v2", False) == 0
+    for world in hosts.values():
+        serves(world, "v2")
+
+
+def failing(*_):
+    """A step that does not work."""
+    raise DeployError("no")
