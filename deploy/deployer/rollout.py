@@ -133,16 +133,22 @@ class Rollout:
             self._phase(site, "hold", lambda: site.hold(plan))
         self._phase(site, "start", lambda: site.start(plan))
         self._phase(site, "ready", lambda: site.ready(slot))
+        judge = self._judge_of(site, plan) if judged and not self._dry else None
         self._phase(site, "speak", lambda: site.speak(slot))
+        if judge is not None:
+            judge.hear_the_old()
         self._phase(site, "switch", lambda: site.switch(slot))
         if judged:
-            self._phase(site, "bake", lambda: self._judge(site, plan))
+            self._phase(site, "bake", lambda: self._watch(site, judge))
 
-    def _judge(self, site: Site, plan: Underway) -> str:
-        if self._dry:
+    def _judge_of(self, site: Site, plan: Underway) -> Judge:
+        return Judge(site, plan, self._prometheus())
+
+    def _watch(self, site: Site, judge: Optional[Judge]) -> str:
+        if judge is None:
             print(f"would: watch it for {site.settings.bake_s:g} s", flush=True)
             return ""
-        return Judge(site, plan, self._prometheus()).watch()
+        return judge.watch()
 
     def _finish(self, sites: List[Site]) -> None:
         """It has passed everywhere. Nothing stops this any more.
@@ -261,7 +267,7 @@ class Rollout:
         try:
             for site in held:
                 if not force:
-                    self._phase(site, "bake", lambda: self._judge(site, _plan(site)))
+                    self._phase(site, "bake", lambda: self._judge_of(site, _plan(site)).watch())
         except Inconclusive as error:
             self._hold(held, error)
             return HELD
