@@ -97,6 +97,18 @@ def test_what_fails_after_the_switch_is_taken_back_everywhere(chosen, hosts, tmp
         serves(world, "v1")
 
 
+def test_the_old_version_is_measured_while_it_has_the_traffic(chosen, tmp_path):
+    """Both are fast as long as nobody asks: that is no reason to take the new one back."""
+    found = worlds(chosen)
+    for world in found.values():
+        world.release("v1", "loaded")
+        world.release("v2", "loaded")
+    for version in ("v1", "v2"):
+        assert a_rollout(chosen, found, tmp_path, version, identity=version).deploy(version, 0) == 0
+    for world in found.values():
+        serves(world, "v2")
+
+
 def test_a_failed_try_takes_no_way_back_away(chosen, hosts, tmp_path):
     """The version before stays in its slot, as it was."""
     a_rollout(chosen, hosts, tmp_path, "v2").deploy("v2", False)
