@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from deployer.machine import DryMachine, Machine, SSHMachine
 from deployer.rollout import HELD, Rollout, new_id
 from deployer.signals import interrupt
 
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64}")
 ENVIRONMENTS = Path(__file__).resolve().parent.parent / "environments"
 
 
@@ -29,6 +31,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
                 raise Misused("--status and --rollback take no version")
         elif not options.version:
             raise Misused("which version?")
+        elif not _VERSION.fullmatch(options.version):
+            raise Misused(f"{options.version!r} is neither a tag nor a digest")
         chosen = environment.read(options.environment, options.environments)
         if options.host:
             chosen = chosen.only(options.host)
@@ -39,6 +43,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except DeployError as error:
         print(f"deploy.sh: {error}", file=sys.stderr, flush=True)
         return error.status
+    except OSError as error:  # a file here that cannot be read, for one
+        print(f"deploy.sh: {error}", file=sys.stderr, flush=True)
+        return DeployError.status
 
 
 def _roll(chosen: Environment, options: argparse.Namespace, stack: ExitStack, folder: Path) -> int:
@@ -62,8 +69,9 @@ def _roll(chosen: Environment, options: argparse.Namespace, stack: ExitStack, fo
     finally:
         chronicle.end(list(machines.values()), status, why)
         chronicle.close()
-        chronicle.tell(event, status, why)
-        chronicle.annotate(f"{event}: {chronicle.before} → {chronicle.version} {why}".strip())
+        if status != 0 or (rollout is not None and rollout.has_begun):
+            chronicle.tell(event, status, why)
+            chronicle.annotate(f"{event}: {chronicle.before} → {chronicle.version} {why}".strip())
 
 
 def _connect(chosen: Environment, stack: ExitStack, folder: Path, dry: bool) -> Dict[str, Machine]:

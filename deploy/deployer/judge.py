@@ -18,6 +18,9 @@ from deployer.site import Site
 from deployer.state import Underway
 
 _POLL_S = 1.0
+_SHORT_POLL_S = 0.05
+_MOST_BEFORE = 20
+"""Requests to the old version before the switch."""
 _PROBE_BY = 0.5
 """The part of the time by which the least number of requests is to have been made: the rest is for
 Prometheus to see them."""
@@ -39,7 +42,23 @@ class Judge:
         self._no_figures = "Prometheus was not asked"
         self._old_p95_s: Optional[float] = None
         self._new: Optional[Prober] = None
-        self._old: Optional[Prober] = None
+
+    def hear_the_old(self) -> None:
+        """Where there is no Prometheus to ask: how fast the old version is while it still has the
+        traffic. Afterwards, with nothing to do, it would be faster than any other."""
+        old, settings = self._deploy.from_slot, self._settings
+        if self._prometheus is not None or old is None or settings.slots != "two":
+            return
+        prober = self._prober(old, self._site.key())
+        try:
+            most = min(settings.gate_min_requests, _MOST_BEFORE)
+            prober.want(most)
+            give_up = time.monotonic() + settings.probe_timeout_s
+            while len(prober.probes) < most and time.monotonic() < give_up:
+                time.sleep(_SHORT_POLL_S)
+            self._old_p95_s = p95_s(prober.probes)
+        finally:
+            prober.close()
 
     def watch(self) -> str:
         """Look for as long as the environment says; what was seen, in words.
@@ -52,8 +71,6 @@ class Judge:
         self._began, self._began_at = time.monotonic(), time.time()
         key = self._site.key()
         self._new = self._prober(self._deploy.to_slot, key)
-        if self._prometheus is None and self._deploy.from_slot and self._settings.slots == "two":
-            self._old = self._prober(self._deploy.from_slot, key)
         try:
             while True:
                 spent_s = time.monotonic() - self._began
@@ -67,9 +84,7 @@ class Judge:
                             raise
                 time.sleep(min(_POLL_S, max(0.05, left_s)))
         finally:
-            for prober in (self._new, self._old):
-                if prober is not None:
-                    prober.close()
+            self._new.close()
 
     def _grace_s(self) -> float:
         """How long what is on its way is waited for, once the time is over."""
@@ -151,8 +166,6 @@ class Judge:
         missing = due - max(seen, len(probes))
         if missing > 0:
             self._new.want(len(probes) + missing)
-        if self._old is not None:
-            self._old.want(due)
 
     # --- rules ----------------------------------------------------------------------------------
 
@@ -185,7 +198,7 @@ class Judge:
             if len(probes) < least:
                 raise Inconclusive(f"only {len(probes)} of {least} requests were answered")
             new_s = p95_s(probes)
-            old_s = p95_s(self._old.probes) if self._old is not None else None
+            old_s = self._old_p95_s
             self._is_fast_enough(new_s, old_s)
             return _words(len(probes), sum(1 for probe in probes if probe.fault), new_s, old_s)
         figures = self._figures

@@ -44,6 +44,8 @@ class Rollout:
         self.sites = [Site(environment, machines[host.name]) for host in environment.hosts]
         current = self.sites[0].state.current
         self._chronicle.before = current.version if current else ""
+        self.has_begun = False
+        """Whether there was anything to do."""
         self.went_back = False
         """Whether listeners had heard the new version before."""
 
@@ -62,7 +64,7 @@ class Rollout:
         if not force and all(self._serves(site, version) for site in self.sites):
             print(f"{version} is there already", flush=True)
             return 0
-        self._chronicle.tell("start")
+        self._begin()
         image = self._have_images(version)
         for site in self.sites:
             self._timed(site, "proxy", site.prepare_proxy)
@@ -93,11 +95,15 @@ class Rollout:
                 raise Misused(f"{site.host.name} has no version before the current one")
             plans[site.host.name] = replace(plan, id=self._chronicle.deploy, began=now())
         self._chronicle.version = plans[self.sites[0].host.name].version
-        self._chronicle.tell("start", detail="back by hand")
+        self._begin("back by hand")
         for site in self.sites:
             self._timed(site, "proxy", site.prepare_proxy)
         self.went_back = True
         return self._through(self.sites, plans, judged=False)
+
+    def _begin(self, detail: str = "") -> None:
+        self.has_begun = True
+        self._chronicle.tell("start", detail=detail)
 
     # --- the way forward ------------------------------------------------------------------------
 
@@ -127,23 +133,37 @@ class Rollout:
             self._phase(site, "hold", lambda: site.hold(plan))
         self._phase(site, "start", lambda: site.start(plan))
         self._phase(site, "ready", lambda: site.ready(slot))
+        judge = self._judge_of(site, plan) if judged and not self._dry else None
         self._phase(site, "speak", lambda: site.speak(slot))
+        if judge is not None:
+            judge.hear_the_old()
         self._phase(site, "switch", lambda: site.switch(slot))
         if judged:
-            self._phase(site, "bake", lambda: self._judge(site, plan))
+            self._phase(site, "bake", lambda: self._watch(site, judge))
 
-    def _judge(self, site: Site, plan: Underway) -> str:
-        if self._dry:
+    def _judge_of(self, site: Site, plan: Underway) -> Judge:
+        return Judge(site, plan, self._prometheus())
+
+    def _watch(self, site: Site, judge: Optional[Judge]) -> str:
+        if judge is None:
             print(f"would: watch it for {site.settings.bake_s:g} s", flush=True)
             return ""
-        return Judge(site, plan, self._prometheus()).watch()
+        return judge.watch()
 
     def _finish(self, sites: List[Site]) -> None:
-        """It has passed everywhere. Nothing stops this any more."""
-        with signals_wait("finishing: the new version has passed"):
-            for site in sites:
-                self._timed(site, "accept", site.accept)
-            self._finish_accepted(sites)
+        """It has passed everywhere. Nothing stops this any more.
+
+        Raises:
+            Unclear: not all of it worked.
+        """
+        try:
+            with signals_wait("finishing: the new version has passed"):
+                for site in sites:
+                    self._timed(site, "accept", site.accept)
+                self._finish_accepted(sites)
+        except DeployError as error:
+            text = f"the new version serves, but not all was tidied up; run it again: {error}"
+            raise Unclear(text) from error
 
     def _finish_accepted(self, sites: List[Site]) -> None:
         for site in sites:
@@ -242,12 +262,12 @@ class Rollout:
         It had been on some hosts only, where the verdict was missing on the canary.
         """
         plan = _plan(held[0])
-        self._chronicle.tell("start", detail="held before")
+        self._begin("held before")
         rest = [site for site in self.sites if site not in held]
         try:
             for site in held:
                 if not force:
-                    self._phase(site, "bake", lambda: self._judge(site, _plan(site)))
+                    self._phase(site, "bake", lambda: self._judge_of(site, _plan(site)).watch())
         except Inconclusive as error:
             self._hold(held, error)
             return HELD

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from deployer.errors import Inconclusive, JudgedBad, Misused, NoImage, NotReady
+from deployer.errors import (
+    DeployError,
+    Inconclusive,
+    JudgedBad,
+    Misused,
+    NoImage,
+    NotReady,
+    Unclear,
+)
 from tests.unit.deployer.world import Killed, a_rollout, an_environment, worlds
 
 
@@ -87,6 +95,18 @@ def test_what_fails_after_the_switch_is_taken_back_everywhere(chosen, hosts, tmp
     assert rollout.went_back
     for world in hosts.values():
         serves(world, "v1")
+
+
+def test_the_old_version_is_measured_while_it_has_the_traffic(chosen, tmp_path):
+    """Both are fast as long as nobody asks: that is no reason to take the new one back."""
+    found = worlds(chosen)
+    for world in found.values():
+        world.release("v1", "loaded")
+        world.release("v2", "loaded")
+    for version in ("v1", "v2"):
+        assert a_rollout(chosen, found, tmp_path, version, identity=version).deploy(version, 0) == 0
+    for world in found.values():
+        serves(world, "v2")
 
 
 def test_a_failed_try_takes_no_way_back_away(chosen, hosts, tmp_path):
@@ -221,3 +241,21 @@ def test_each_phase_is_a_line_in_the_audit_log(chosen, hosts, tmp_path):
     assert {(line["deploy"], line["version"], line["from"]) for line in lines} == {
         ("it", "v2", "v1")
     }
+
+
+def test_what_fails_after_the_acceptance_is_finished_by_the_next_run(chosen, hosts, tmp_path):
+    """There is no way back any more, and it says that it was not all."""
+    rollout = a_rollout(chosen, hosts, tmp_path, "v2")
+    for site in rollout.sites:
+        site.stop = failing
+    with pytest.raises(Unclear, match="the new version serves"):
+        rollout.deploy("v2", False)
+    assert {world.active for world in hosts.values()} == {"v2"}
+    assert a_rollout(chosen, hosts, tmp_path, "v2").deploy("v2", False) == 0
+    for world in hosts.values():
+        serves(world, "v2")
+
+
+def failing(*_):
+    """A step that does not work."""
+    raise DeployError("no")

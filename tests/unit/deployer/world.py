@@ -42,7 +42,7 @@ class World:
         self.images = {}
         self.registry = {}
         self.versions = {}
-        """Behaviour of each version: a set of `asleep`, `mute`, `late`, `broken`."""
+        """Behaviour of each version: a set of `asleep`, `mute`, `late`, `loaded`, `broken`."""
         self.unhealthy_moments = []
         self.ready_seen = set()
 
@@ -200,6 +200,8 @@ class FakeMachine:
             return Answer(200, b"\0" * 9000, 0.01)
         if "broken" in faults and slot in self.world.heard:
             return Answer(500, b"{}", 0.01)
+        if "loaded" in faults and slot in self.world.heard:
+            return Answer(200, SPEECH, 0.5)
         late = "late" in faults and slot in self.world.heard
         return Answer(200, SPEECH, 9.0 if late else 0.01)
 
