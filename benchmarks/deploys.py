@@ -111,7 +111,7 @@ def render(figures: Figures) -> str:
     return "\n".join(
         [
             f"Measured on {figures['date']}: {facts['cores']} cores ({facts['cpu']}), Docker "
-            f"{figures['docker']}; {figures['load_before']:.0f} other processes wanted them before. "
+            f"{figures['docker']}; load average {figures['load_before']:.0f} before. "
             f"In {figures['seconds']:.0f} s: {kinds}.",
             "",
             *rows,
