@@ -1,5 +1,6 @@
 """Docker as a user types it: commands, and containers that are gone when a test is done."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -47,7 +48,7 @@ def get(url: str) -> Optional[bytes]:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bytes(answer.read())
-    except (OSError, urllib.error.URLError):
+    except (OSError, urllib.error.URLError, http.client.HTTPException):
         return None
 
 

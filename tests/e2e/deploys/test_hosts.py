@@ -45,7 +45,7 @@ def test_where_a_later_host_fails_all_go_back(bed, tmp_path):
 
 
 def test_where_the_canary_fails_no_other_host_is_touched(bed):
-    """It is there to find that out."""
+    """It is there to find that out, also where nobody else asks for anything."""
     prefix = bed.prefix(bed.hosts[SECOND])
 
     def there():
