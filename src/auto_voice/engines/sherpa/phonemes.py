@@ -5,21 +5,20 @@ intonation and pauses; so a text is given to it clause by clause.
 """
 
 import ctypes
-import os
 import re
 import unicodedata
 from typing import FrozenSet, Iterator, List, NamedTuple, Tuple
 
-from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
+from auto_voice.engines.espeak_library import CHARS_UTF8, COMMANDS, EspeakLibrary
+from auto_voice.errors import VoiceUnavailable
 
 MAX_PHONEMES = 150
 """In a piece that a model says in one go: Kokoro and Kitten end the process past some 500."""
 _GOOD_PHONEMES = 100
 """From here on a piece ends with its clause: 5 to 8 s, after which one can be interrupted."""
 
-_OUTPUT_SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
-_CHARS_UTF8, _IPA = 1, 2
-_COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
+_IPA = 2
+"""espeak-ng's mode that writes phonemes in IPA."""
 _WIDE = str.maketrans("，。！？；：、؟،", ",.!?;:,?,")
 _CLAUSE = re.compile(
     r"([^,;:.!?…—]"
@@ -39,16 +38,8 @@ class Phonemizer:
         Raises:
             MissingDependency, EngineFailed
         """
-        try:
-            import espeakng_loader
-        except ImportError:
-            raise MissingDependency(
-                "Voices without a lexicon need a package: pip install espeakng-loader"
-            ) from None
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = os.fsencode(espeakng_loader.get_data_path())
-        if self._library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data, _DONT_EXIT) <= 0:
-            raise EngineFailed("espeak-ng does not find its data")
+        self._espeak = EspeakLibrary()
+        self._library = self._espeak.functions
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._voice = ""
 
@@ -58,13 +49,13 @@ class Phonemizer:
         Raises:
             VoiceUnavailable: espeak-ng has no such voice.
         """
-        if voice != self._voice:
+        if not self._espeak.claim(self) or voice != self._voice:
             self._voice = ""
             if self._library.espeak_SetVoiceByName(voice.encode("utf-8", "replace")) != 0:
                 raise VoiceUnavailable(f"espeak-ng has no voice {voice[:60]!r} for phonemes.")
             self._voice = voice
         said = ""
-        for match in _CLAUSE.finditer(text.translate(_COMMANDS).translate(_WIDE)):
+        for match in _CLAUSE.finditer(text.translate(COMMANDS).translate(_WIDE)):
             part = match.group()
             if part[0] not in ",;:.!?…—":
                 said += self._spoken(part)
@@ -78,7 +69,7 @@ class Phonemizer:
         pointer = ctypes.c_char_p(text.encode("utf-8", "replace"))
         found = []
         while pointer.value:
-            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, _IPA)
+            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, _IPA)
             found.append(_LANGUAGE_SWITCH.sub("", phonemes.decode("utf-8", "replace")).strip())
         return " ".join(filter(None, found))
 
