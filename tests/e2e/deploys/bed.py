@@ -241,7 +241,10 @@ class Bed:
             for slot in ("BLUE_PORT", "GREEN_PORT")
         ]
         configuration = {
-            "global": {"scrape_interval": f"{int(1000 * SCRAPE_S)}ms", "scrape_timeout": f"{int(1000 * SCRAPE_S)}ms"},
+            "global": {
+                "scrape_interval": f"{int(1000 * SCRAPE_S)}ms",
+                "scrape_timeout": f"{int(1000 * SCRAPE_S)}ms",
+            },
             "scrape_configs": [
                 {
                     "job_name": "autovoice",

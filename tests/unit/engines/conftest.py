@@ -3,7 +3,7 @@
 import pytest
 
 from auto_voice.engines.process import WorkerProcess
-from tests.unit.engines.speaking import options_for
+from tests.unit.engines.speaking import loaded, options_for
 
 
 @pytest.fixture
@@ -21,3 +21,10 @@ def start_worker():
     for process in started:
         process.kill()
         process.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_first():
+    """espeak-ng as it is before anybody has used it is what the embedded engine goes back to; in
+    a server no other engine is in its process."""
+    loaded("espeak")
