@@ -6,6 +6,7 @@ it may keep global state, hold the interpreter lock and even crash. It knows
 nothing of requests, queues, HTTP or metrics.
 """
 
+import re
 from abc import ABC, abstractmethod
 from typing import Dict, List, Optional, Protocol, Tuple, Union
 
@@ -13,6 +14,17 @@ import msgspec
 
 PCM = Union[bytes, bytearray, memoryview]
 """Signed 16-bit little-endian mono samples."""
+_VOICE_ID = re.compile(r"[^\W_][\w.-]{0,99}")
+_MAX_ID_BYTES = 200
+"""What is put before and after it in names of files has to fit, too."""
+
+
+def is_voice_id(name: str) -> bool:
+    """Whether a voice that is files can be called so: no path, and no hidden file.
+
+    Letters are those of all languages: published voices are called ``pt_PT-tugão-medium``.
+    """
+    return _VOICE_ID.fullmatch(name) is not None and len(name.encode()) <= _MAX_ID_BYTES
 
 
 class EngineOptions(msgspec.Struct, frozen=True):

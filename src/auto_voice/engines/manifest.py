@@ -24,14 +24,14 @@ class Reference(msgspec.Struct, frozen=True):
     """What is said in it, word by word."""
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One voice: which engine speaks it, and which file is what."""
 
     engine: str
     """A key of `ENGINES`."""
-    kind: str
+    kind: str = ""
     """The model's architecture, a word of the engine's."""
-    files: Dict[str, Union[str, List[str]]]
+    files: Dict[str, Union[str, List[str]]] = {}
     """What a file is to the engine, and its path within the folder; of lexicons and rules many."""
     name: str = ""
     """For people; empty: the folder's name."""
@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """As an SPDX expression where there is one."""
     gender: Optional[str] = None
     """``female``, ``male`` or None."""
+    quality: Optional[str] = None
+    """As `Voice.quality`."""
 
     def paths(self, folder: Path, role: str) -> List[Path]:
         """Where the files of a role are; empty if there are none.

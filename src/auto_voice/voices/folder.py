@@ -11,28 +11,27 @@ and a voice that cannot be read costs nobody but itself.
 
 import logging
 import os
-import re
 import stat
 import threading
 import time
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from auto_voice.engines.engine import Voice
+from auto_voice.engines import manifest
+from auto_voice.engines.engine import Voice, is_voice_id
 from auto_voice.voices import manifests
 from auto_voice.voices.catalogue import BrokenVoice
 from auto_voice.voices.manifests import Unusable
 
 log = logging.getLogger(__name__)
 
-MODEL, CONFIG, MANIFEST = ".onnx", ".onnx.json", "voice.json"
+MODEL, CONFIG, MANIFEST = ".onnx", ".onnx.json", manifest.FILE_NAME
 LOOK_EVERY_S = 1.0
 """The folder is looked at this often at most, and only when somebody asks."""
 COPYING_S = 10.0
 """What changed within these seconds and makes no sense yet is taken for half-copied."""
 MAX_VOICES = 5000
 """More are not looked at."""
-_ID = re.compile(r"[^\W_][\w.-]{0,99}")
 
 Seen = Tuple[Tuple[str, int, int, int], ...]
 """Name, inode, modification time in nanoseconds and bytes of each of a voice's files."""
@@ -139,7 +138,7 @@ class VoiceFolder:
 
     def _voice(self, voice_id: str, names: Tuple[str, ...]) -> Tuple[Seen, object]:
         """A voice's files, and what they come to: a `Voice`, a reason, or None for not yet."""
-        if not _ID.fullmatch(voice_id):
+        if not is_voice_id(voice_id):
             return (), "its name may have letters, digits, dots, - and _ only"
         seen: Seen = ()
         try:

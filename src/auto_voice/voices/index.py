@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
+from auto_voice.engines.engine import is_voice_id
 from auto_voice.errors import (
     AutoVoiceError,
     DownloadFailed,
@@ -15,7 +16,7 @@ from auto_voice.errors import (
     VoiceNotFound,
 )
 from auto_voice.voices import listing
-from auto_voice.voices.names import is_voice_id, relative_parts, shown_url
+from auto_voice.voices.names import relative_parts, shown_url
 from auto_voice.voices.offer import Offer, RemoteFile
 from auto_voice.voices.remote import Remote, file_path
 

@@ -1,6 +1,5 @@
 """From an offer to a voice in the folder: fetched, verified, and there all at once."""
 
-import contextlib
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import msgspec
 
+from auto_voice.engines import manifest
 from auto_voice.errors import (
     AutoVoiceError,
     DownloadDamaged,
@@ -23,7 +23,6 @@ from auto_voice.voices.remote import Remote
 from auto_voice.voices.store import InstalledFile, Record, VoiceStore
 
 CARD_BYTES = 64 << 10
-MANIFEST = "voice.json"
 _LICENCE = re.compile(
     r"^[\s*-]*Licen[sc]e:[ \t]*(\S.{0,199}?)[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
@@ -275,18 +274,19 @@ def _write_manifest(offer: Offer, folder: Path) -> None:
             there = False
         if not there:
             raise DownloadDamaged(f"The archive of {offer.id} has no file {path[:100]!r}.")
-    manifest = {
-        "engine": offer.engine,
+    said: Dict[str, Any] = {
         "name": offer.name,
-        "language": offer.language,
-        "languages": list(offer.languages or (offer.language,)),
+        "languages": offer.languages or ((offer.language,) if offer.language else ()),
         "licence": offer.licence,
+        "quality": offer.quality,
         **offer.manifest,
+        "engine": offer.engine,
     }
-    data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-    with contextlib.suppress(FileNotFoundError):
-        (folder / MANIFEST).unlink()
-    (folder / MANIFEST).write_bytes(data)
+    try:
+        told = msgspec.convert(said, manifest.Manifest)
+    except msgspec.ValidationError as error:
+        raise DownloadDamaged(f"The manifest of {offer.id} is wrong: {error}.") from None
+    manifest.write(folder, told)
 
 
 def _named(files: Any) -> List[str]:

@@ -7,8 +7,9 @@ from urllib.parse import quote, urljoin
 import msgspec
 from typing_extensions import Annotated
 
+from auto_voice.engines.engine import is_voice_id
 from auto_voice.errors import InvalidVoiceIndex
-from auto_voice.voices.names import is_voice_id, relative_parts
+from auto_voice.voices.names import relative_parts
 from auto_voice.voices.offer import Md5, Offer, RemoteFile, Short, Size
 
 log = logging.getLogger(__name__)

@@ -4,16 +4,11 @@ import re
 from typing import Tuple
 from urllib.parse import urlsplit, urlunsplit
 
+from auto_voice.engines.engine import is_voice_id
 from auto_voice.errors import InvalidRequest
 
-_VOICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PART = re.compile(r"[^\x00-\x1f\x7f/\\:]{1,255}")
 _MAX_PARTS = 16
-
-
-def is_voice_id(name: str) -> bool:
-    """Whether ``name`` can be a voice's id: it has no path in it, and is no hidden file."""
-    return _VOICE_ID.fullmatch(name) is not None
 
 
 def checked_voice_id(name: str) -> str:

@@ -11,6 +11,8 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import msgspec
 
+from auto_voice.engines import manifest
+from auto_voice.engines.engine import is_voice_id
 from auto_voice.errors import (
     InstallCancelled,
     VoiceNotFound,
@@ -19,7 +21,7 @@ from auto_voice.errors import (
     VoiceStorageFull,
 )
 from auto_voice.voices.download import digest
-from auto_voice.voices.names import checked_voice_id, is_voice_id
+from auto_voice.voices.names import checked_voice_id
 
 ASIDE = ".autovoice"
 """The folder within it that is ours alone. What is in there is no voice."""
@@ -119,7 +121,7 @@ class VoiceStore:
         if not is_voice_id(voice):
             return False
         config = self.folder / f"{voice}.onnx.json"
-        return config.is_file() or (self.folder / voice / "voice.json").is_file()
+        return config.is_file() or (self.folder / voice / manifest.FILE_NAME).is_file()
 
     def is_as_recorded(self, voice: str) -> bool:
         """Whether a voice is there with all its files, of the sizes that they should have."""

@@ -53,7 +53,7 @@ def drop_piper(folder: Path, voice_id: str, model_data: bytes = b"", **more: Any
 def drop(folder: Path, voice_id: str, engine: str = "stub", **more: Any) -> Path:
     """Put the folder of a voice there, whole at once, as a good installer does."""
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = {"engine": engine, "language": "de", "sample_rate": 22050, **more}
+    manifest = {"engine": engine, "languages": ["de"], "sample_rate": 22050, **more}
     aside = folder / f".{voice_id}"
     aside.mkdir()
     (aside / "voice.json").write_text(json.dumps(manifest))

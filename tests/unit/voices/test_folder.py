@@ -80,13 +80,23 @@ def test_a_piper_voice_says_what_it_is(watched):
     assert voice.size_bytes == sum(path.stat().st_size for path in watched.path.iterdir())
 
 
+def test_a_piper_voice_tells_its_licence(watched):
+    drop_piper(watched.path, "a", license="CC0-1.0\x1b[31m")
+    assert watched.look().voices[0].licence == "CC0-1.0[31m"
+
+
 def test_speakers_without_names_have_numbers(watched):
     drop_piper(watched.path, "many", num_speakers=3)
     assert watched.look().voices[0].speakers == ("0", "1", "2")
 
 
 def test_a_folder_with_a_manifest_says_what_it_is(watched):
-    more = {"languages": ["de", "en-US"], "speakers": 2, "licence": "MIT", "gender": "female"}
+    more = {
+        "languages": ["de", "en-US"],
+        "speakers": {"0": 0, "1": 1},
+        "licence": "MIT",
+        "gender": "female",
+    }
     drop(watched.path, "kokoro", "another", name="Kokoro", **more)
     (voice,) = watched.look().voices
     assert (voice.engine, voice.name, voice.gender) == ("another", "Kokoro", "female")
@@ -129,16 +139,33 @@ def test_a_model_without_its_json_is_waited_for(watched):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "a.onnx.json: Input data was truncated"),
+        ("{", "a.onnx.json does not describe a Piper voice: Input data was truncated"),
         ("[]", "Expected `object`"),
-        ("{}", "missing required field `audio`"),
-        (json.dumps(config(audio={"sample_rate": 5})), "sample rate of 5 Hz"),
+        ("{}", "missing required field `phoneme_id_map`"),
+        (json.dumps(config(audio={"sample_rate": 5})), "a sample rate out of 8000 to 48000 Hz"),
         (json.dumps(config(audio={"sample_rate": "x"})), "Expected `int`"),
         (json.dumps({**config("../x"), "espeak": {}}), "'../x' is no language"),
+        (json.dumps(config(phoneme_type="pinyin")), "need g2pW"),
+        (json.dumps(config(num_speakers=10**15)), "more than 10000 speakers"),
+        (json.dumps(config(inference={"noise_scale": float("nan")})), "invalid"),
         ("[" * 100_000, "a.onnx.json"),
-        (" " * (4 << 20) + "{}", "more than 4 MB"),
+        ('{"more": ' * 100_000, "a.onnx.json"),
+        (" " * (4 << 20) + "{}", "too long to describe a voice"),
     ],
-    ids=["cut", "list", "empty", "rate", "word", "language", "nested", "long"],
+    ids=[
+        "cut",
+        "list",
+        "empty",
+        "rate",
+        "word",
+        "language",
+        "phonemes",
+        "crowd",
+        "nan",
+        "nested",
+        "deep",
+        "long",
+    ],
 )
 def test_a_voice_that_cannot_be_read_is_broken_and_the_others_are_not(watched, content, reason):
     drop_piper(watched.path, "a")

@@ -75,6 +75,14 @@ def test_pipers_own_list_is_read():
     assert offer.size_bytes == len(MODEL) + 10
 
 
+def test_a_published_name_may_have_any_letters():
+    """Such as Piper's only voice of Portugal."""
+    text = json.dumps(PIPER, ensure_ascii=False).replace("en_US-a-", "pt_PT-tugão-")
+    (offer,) = parse(text.encode(), beside("https://host/x/voices.json"), "here")
+    assert offer.id == "pt_PT-tugão-medium"
+    assert offer.model.url.endswith("/pt_PT-tug%C3%A3o-medium.onnx")
+
+
 def test_lists_come_from_urls_and_folders_the_first_one_counts(mirror, tmp_path):
     url = mirror.list(mirror.voice("a", name="of the server"), mirror.voice("b"))
     (tmp_path / "c.onnx").write_bytes(MODEL)

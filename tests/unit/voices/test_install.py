@@ -1,12 +1,12 @@
 """A voice is in the folder whole and as its list says, or not at all."""
 
 import errno
-import json
 import os
 import threading
 
 import pytest
 
+from auto_voice.engines import manifest
 from auto_voice.errors import (
     DownloadDamaged,
     DownloadFailed,
@@ -329,14 +329,29 @@ def test_an_archive_becomes_a_folder_with_a_manifest(install, mirror, folder, in
     record = install(entry)
     assert shown(folder) == [ASIDE, "k1"]
     assert (folder / "k1/model.onnx").read_bytes() == FOLDER_VOICE["k/model.onnx"]
-    manifest = json.loads((folder / "k1/voice.json").read_text())
-    assert manifest["engine"] == "sherpa" and manifest["files"] == {"model": "model.onnx"}
-    assert (manifest["licence"], manifest["name"]) == ("Apache-2.0", "K")
+    told = manifest.read(folder / "k1")
+    assert (told.engine, told.files) == ("sherpa", {"model": "model.onnx"})
+    assert (told.licence, told.name, told.languages) == ("Apache-2.0", "K", ("en",))
     assert "k1/data/x" in record.files and installer.store.faults("k1") == []
     assert unfinished(folder) == []
     install(entry, force=True)
     assert installer.store.remove("k1") > 20_000
     assert shown(folder) == [ASIDE] and installer.store.used_bytes() < 1000
+
+
+@pytest.mark.parametrize("said", [{"speakers": "x"}, {"files": ["model.onnx"]}, {"name": 5}])
+def test_an_archive_with_a_manifest_that_its_engine_could_not_read_is_no_voice(
+    install, mirror, folder, said
+):
+    with pytest.raises(DownloadDamaged, match="manifest of k1"):
+        install(mirror.folder_voice("k1", archive(FOLDER_VOICE), manifest=said))
+    assert shown(folder) == [ASIDE]
+
+
+def test_a_list_that_tells_no_language_leaves_that_to_the_model(install, mirror, folder):
+    install(mirror.folder_voice("k1", archive(FOLDER_VOICE), language="", quality="high"))
+    told = manifest.read(folder / "k1")
+    assert (told.languages, told.quality, told.kind) == ((), "high", "kokoro")
 
 
 def test_an_archive_without_the_model_is_no_voice(install, mirror, folder):
@@ -385,7 +400,9 @@ def test_what_nobody_comes_back_for_is_swept_away(install, mirror, folder):
     assert unfinished(folder) == []
 
 
-@pytest.mark.parametrize("name", ["../a", "a/b", "", ".a", "a\n", "a" * 101, "ä", "a:b", "~a"])
+@pytest.mark.parametrize(
+    "name", ["../a", "a/b", "", ".a", "a\n", "a" * 101, "ä" * 101, "a:b", "~a"]
+)
 def test_names_that_lead_elsewhere_are_no_voices(installer, name):
     store = installer.store
     assert not store.is_there(name) and store.record(name) is None

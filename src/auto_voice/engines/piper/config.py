@@ -6,6 +6,7 @@ from typing import Dict, List, Optional, Tuple
 
 import msgspec
 
+from auto_voice.engines.engine import Voice
 from auto_voice.errors import VoiceUnavailable
 
 _MOST_BYTES = 4 << 20
@@ -17,6 +18,9 @@ _EXTRAS = {
     "thai": "tltk",
 }
 """What makes phonemes of these types, and is not among this engine's packages."""
+QUALITIES = ("x_low", "low", "medium", "high")
+_MOST_SPEAKERS = 10_000
+"""The largest published voice has 904."""
 _ESPEAK_VOICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
 
 
@@ -75,6 +79,26 @@ class VoiceConfig(msgspec.Struct):
             return tuple(sorted(self.speaker_id_map, key=self.speaker_id_map.__getitem__))
         return tuple(map(str, range(self.num_speakers)))
 
+    def voice(self, voice_id: str, size_bytes: int) -> Voice:
+        """As it is listed."""
+        spoken, where = self.language.name_english, self.language.country_english
+        if spoken and where:
+            spoken = f"{spoken} ({where})"
+        name = (self.dataset or "").strip().replace("_", " ").title() or voice_id
+        quality = self.audio.quality
+        return Voice(
+            id=voice_id,
+            name=f"{name}, {spoken}" if spoken else name,
+            language=self.tag,
+            engine="piper",
+            sample_rate=self.audio.sample_rate,
+            languages=tuple(dict.fromkeys((self.tag, self.tag.split("-")[0]))),
+            speakers=self.speakers,
+            quality=quality if quality in QUALITIES else None,
+            licence=self.license,
+            size_bytes=size_bytes,
+        )
+
     def speaker_number(self, name: str) -> Optional[int]:
         """The network's number for a speaker, named in whatever letter case; None: nobody."""
         for number, speaker in enumerate(self.speakers):
@@ -97,7 +121,7 @@ def read(path: Path) -> VoiceConfig:
         config = msgspec.json.decode(data, type=VoiceConfig)
     except OSError as error:
         raise VoiceUnavailable(f"{path.name} cannot be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise VoiceUnavailable(f"{path.name} does not describe a Piper voice: {error}") from None
     _check(config, path.name)
     return config
@@ -115,6 +139,8 @@ def _check(config: VoiceConfig, name: str) -> None:
         raise VoiceUnavailable(f"{name} names no voice of espeak-ng")
     if not 8000 <= config.audio.sample_rate <= 48000:
         raise VoiceUnavailable(f"{name} has a sample rate out of 8000 to 48000 Hz")
+    if not 1 <= config.num_speakers <= _MOST_SPEAKERS:
+        raise VoiceUnavailable(f"{name} has fewer than 1 or more than {_MOST_SPEAKERS} speakers")
     top = config.num_symbols
     if any(not 0 <= number < top for ids in config.phoneme_id_map.values() for number in ids):
         raise VoiceUnavailable(f"{name} has phonemes that the network does not know")

@@ -19,10 +19,11 @@ from auto_voice.engines.engine import (
 )
 from auto_voice.engines.espeak_library import EspeakLibrary
 from auto_voice.engines.piper import runtime
+from auto_voice.engines.piper.config import QUALITIES
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.network import Scales, Speech
 from auto_voice.engines.piper.phonemes import EspeakPhonemes, Sentence, TextPhonemes, numbers
-from auto_voice.engines.piper.store import QUALITIES, Spoken, VoiceStore
+from auto_voice.engines.piper.store import Spoken, VoiceStore
 from auto_voice.errors import VoiceUnavailable
 
 _USUAL_RATE_HZ = 22050

@@ -2,13 +2,12 @@
 
 import logging
 import os
-import re
 import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
-from auto_voice.engines.engine import Voice
+from auto_voice.engines.engine import Voice, is_voice_id
 from auto_voice.engines.piper import config, memory
 from auto_voice.engines.piper.config import VoiceConfig
 from auto_voice.engines.piper.network import Network
@@ -17,9 +16,6 @@ from auto_voice.errors import VoiceUnavailable
 log = logging.getLogger(__name__)
 
 _GRAPH, _DESCRIPTION = ".onnx", ".onnx.json"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What may be a voice's id; a path is none."""
-QUALITIES = ("x_low", "low", "medium", "high")
 _MEMORY_FACTOR = 1.5
 """A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
 _WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
@@ -59,7 +55,8 @@ class VoiceStore:
         voices = []
         for voice_id in self._ids():
             try:
-                voices.append(self._describe(voice_id, self._config(voice_id)))
+                size = _signature(self._path(voice_id, _GRAPH))[1]
+                voices.append(self._config(voice_id).voice(voice_id, size))
             except VoiceUnavailable as error:
                 log.warning("The voice %s is not offered: %s", voice_id, error)
         return voices
@@ -130,11 +127,11 @@ class VoiceStore:
         return [
             voice_id
             for voice_id in ids
-            if _ID.fullmatch(voice_id) and voice_id + _DESCRIPTION in found
+            if is_voice_id(voice_id) and voice_id + _DESCRIPTION in found
         ]
 
     def _path(self, voice_id: str, suffix: str) -> Path:
-        if self._folder is None or not _ID.fullmatch(voice_id):
+        if self._folder is None or not is_voice_id(voice_id):
             raise VoiceUnavailable(f"Piper has no voice {voice_id[:60]!r}")
         return self._folder / (voice_id + suffix)
 
@@ -145,25 +142,6 @@ class VoiceStore:
         if known is None or known[0] != signature:
             known = self._configs[voice_id] = (signature, config.read(path))
         return known[1]
-
-    def _describe(self, voice_id: str, found: VoiceConfig) -> Voice:
-        tag = found.tag
-        quality = found.audio.quality
-        said = [found.language.name_english, found.language.country_english]
-        where = ", ".join(filter(None, said))
-        name = (found.dataset or voice_id).strip() or voice_id
-        return Voice(
-            id=voice_id,
-            name=f"{name} ({where})" if where else name,
-            language=tag,
-            engine=self._engine,
-            sample_rate=found.audio.sample_rate,
-            languages=tuple(dict.fromkeys((tag, tag.split("-")[0]))),
-            speakers=found.speakers,
-            quality=quality if quality in QUALITIES else None,
-            licence=found.license,
-            size_bytes=_signature(self._path(voice_id, _GRAPH))[1],
-        )
 
 
 def _signature(path: Path) -> _Signature:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from auto_voice.engines.engine import Voice
+from auto_voice.engines.engine import Voice, is_voice_id
 from auto_voice.engines.manifest import Manifest, inside, read
 from auto_voice.engines.sherpa.kinds import KINDS, OPTIONAL, Kind
 from auto_voice.engines.sherpa.metadata import read_metadata
@@ -13,7 +13,6 @@ from auto_voice.errors import VoiceUnavailable
 
 log = logging.getLogger(__name__)
 
-_ID = re.compile(r"[^\W_][\w.-]{0,99}")
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _MAX_SPEAKERS = 10_000
 _FLOAT_BYTES = 4
@@ -77,6 +76,7 @@ class Installed:
             gender=gender if gender in ("female", "male") else None,
             languages=self.languages,
             speakers=tuple(self.speakers) if len(self.speakers) > 1 else (),
+            quality=self.manifest.quality,
             licence=self.manifest.licence,
             size_bytes=self.size_bytes,
         )
@@ -174,7 +174,7 @@ def find(voice_dir: str, voice_id: str) -> Installed:
         VoiceUnavailable: there is none, or it cannot work.
     """
     # Only names that cannot lead elsewhere.
-    if voice_dir and _ID.fullmatch(voice_id):
+    if voice_dir and is_voice_id(voice_id):
         folder = Path(voice_dir).expanduser() / voice_id
         found = look(folder) if folder.is_dir() else None
         if found is not None:
@@ -191,7 +191,7 @@ def scan(voice_dir: str) -> Iterator[Installed]:
     except OSError:
         return
     for folder in folders:
-        if not _ID.fullmatch(folder.name) or not folder.is_dir():
+        if not is_voice_id(folder.name) or not folder.is_dir():
             continue
         try:
             found = look(folder)

@@ -63,13 +63,13 @@ def test_the_best_quality_is_preferred(folder, engine):
 
 
 def test_voices_come_and_go_with_their_files(folder, engine):
-    voices.put(folder, "en-us", "new.one")
-    assert "new.one" in [voice.id for voice in engine.voices()]
-    assert speak(engine, "Hello.", "new.one").pcm == speak(engine, "Hello.", "en-us").pcm
-    (folder / "new.one.onnx").unlink()
-    assert "new.one" not in [voice.id for voice in engine.voices()]
+    voices.put(folder, "en-us", "pt_PT-tugão.one")
+    assert "pt_PT-tugão.one" in [voice.id for voice in engine.voices()]
+    assert speak(engine, "Hello.", "pt_PT-tugão.one").pcm == speak(engine, "Hello.", "en-us").pcm
+    (folder / "pt_PT-tugão.one.onnx").unlink()
+    assert "pt_PT-tugão.one" not in [voice.id for voice in engine.voices()]
     with pytest.raises(VoiceUnavailable, match="no voice"):
-        speak(engine, "Hello.", "new.one")
+        speak(engine, "Hello.", "pt_PT-tugão.one")
 
 
 def test_a_voice_that_is_replaced_is_loaded_anew(folder, engine):
