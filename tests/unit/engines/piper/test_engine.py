@@ -131,6 +131,14 @@ def test_voices_that_were_not_used_lately_make_room(folder, monkeypatch):
     assert made.loaded()[-1] == "en-us"
 
 
+def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
+    """Each time it is, since that takes a while without any other sign of life."""
+    made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
+    made.load()
+    voices_ = ("en-us", "en-us", "fine", "en-us")
+    assert [speak(made, "Hello.", voice).loads for voice in voices_] == [1, 0, 1, 1]
+
+
 def test_letters_are_read_by_voices_that_learnt_letters(folder, engine):
     change(folder, "en-us", phoneme_type="text")
     told = speak(engine, "one two", "en-us", timestamps=True)
