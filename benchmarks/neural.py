@@ -19,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # instead of this folder: `benchmarks` is a package
 
-from benchmarks import machine, piper_voices  # noqa: E402
+from benchmarks import machine, neural_servers, piper_voices  # noqa: E402
 from benchmarks.figures import percentile  # noqa: E402
 from benchmarks.texts import sentences  # noqa: E402
 
@@ -144,18 +144,26 @@ def agreement(voice: Path, raw: Raw) -> Tuple[int, int]:
     return same, len(COMPARED)
 
 
+def _in_turn(ours: "Ours", raw: "Raw", text: str, first: bool) -> Tuple[Took, Took]:
+    """Both say the sentence; who begins changes."""
+    if first:
+        one = ours.speak(text)
+        return one, raw.speak(text)
+    other = raw.speak(text)
+    return ours.speak(text), other
+
+
 def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
     """Rows: what, its bound, the figure, and how it is shown."""
     ours, raw = Ours(voice, 1), Raw(voice, 1)
     watch = machine.Watch()
     spoken = sentences()[: 4 * rounds]
-    rates: Dict[str, List[float]] = {"ours": [], "raw": []}
-    for text in spoken:
-        one = ours.speak(text)
-        other = raw.speak(text)
-        rates["ours"].append(one.audio_s / max(one.cpu_s, 1e-3))
-        rates["raw"].append(other.audio_s / max(other.cpu_s, 1e-3))
-    ratio = percentile(rates["ours"], 0.5) / percentile(rates["raw"], 0.5)
+    # Whole sentences by both, again and again: ticks of the clock of processes are 10 ms long.
+    ratios = []
+    for index, text in enumerate(spoken):
+        one, other = _in_turn(ours, raw, text, index % 2 == 0)
+        ratios.append(one.audio_s / one.cpu_s * other.cpu_s / other.audio_s)
+    ratio = percentile(ratios, 0.5)
     yield "audio a CPU second, of the raw loop's with one thread", "≥ 0.95", ratio, f"{ratio:.2f}"
     every = Raw(voice, 0)
     firsts, wholes = [], []
@@ -174,6 +182,7 @@ def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
     ), f"{stopped / whole:.2f}"
     size = voice.stat().st_size / 1e6
     bound = 150 + 1.3 * size
+    time.sleep(0.3)  # a worker gives back what it kept once it rests
     held = ours.memory_mb()
     yield f"memory of a worker with a voice of {size:.0f} MB", f"≤ {bound:.0f} MB", held, (
         f"{held:.0f} MB"
@@ -181,6 +190,7 @@ def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
     same, of = agreement(voice, raw)
     yield "texts with the same symbols as piper-tts makes of them", f"{of}", same, f"{same}"
     ours.close()
+    yield from neural_servers.measure(voice, rounds)
     print(f"others took {watch.cores():.2f} cores", file=sys.stderr)
     yield "cores that others took meanwhile", "", watch.cores(), f"{watch.cores():.2f}"
 
