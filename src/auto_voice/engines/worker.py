@@ -21,7 +21,7 @@ from auto_voice.errors import AutoVoiceError
 
 FLUSH_S = 0.005
 """Samples are held back for at most this long: most sentences then cost one message."""
-REST_S = 0.1
+REST_S = 0.5
 """After so long without work an engine gives back what it kept for more of it."""
 
 

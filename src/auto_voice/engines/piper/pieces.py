@@ -53,10 +53,12 @@ class Chain:
             for start, end in zip(borders, borders[1:]):
                 yield flow.piece(start, end, end == frames)
             return
+        # Nothing competes with the piece that somebody waits for.
+        yield flow.piece(0, borders[1], False)
         with ThreadPoolExecutor(threads) as workers:
             waiting: Deque["Future[Any]"] = deque()
             try:
-                for start, end in zip(borders, borders[1:]):
+                for start, end in zip(borders[1:], borders[2:]):
                     waiting.append(workers.submit(flow.piece, start, end, end == frames))
                     if len(waiting) > threads:
                         yield waiting.popleft().result()

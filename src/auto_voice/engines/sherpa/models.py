@@ -12,7 +12,7 @@ import time
 import wave
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Callable, BinaryIO, Dict, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 from auto_voice.engines.sherpa.installed import Installed
 from auto_voice.errors import VoiceUnavailable

@@ -13,6 +13,7 @@ from auto_voice.engines.piper import store
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.engine import PiperEngine
 from auto_voice.engines.process import WorkerProcess
+from auto_voice.engines.worker import REST_S
 from auto_voice.errors import VoiceUnavailable
 from tests import voices
 from tests.unit.engines.speaking import loaded, said_by, samples, speak
@@ -247,7 +248,7 @@ def test_memory_stays_within_what_is_promised():
         process.wait_until_loaded()
         for _ in range(3):
             said_by(process, LONG)
-        time.sleep(0.2)
+        time.sleep(2 * REST_S)
         pages = int(open(f"/proc/{process.pid}/statm", encoding="ascii").read().split()[1])
         size = os.path.getsize(voices.folder() / "en-us.onnx")
         assert pages * os.sysconf("SC_PAGE_SIZE") <= 150_000_000 + 1.3 * size
