@@ -10,6 +10,7 @@ import time
 from io import BufferedReader
 from typing import Dict, Iterator, NamedTuple, Tuple, cast
 
+SPEECH = "/v1/audio/speech"
 WAV_HEADER_BYTES = 44
 _PIECE_BYTES = 1 << 18
 
@@ -40,10 +41,10 @@ class Connection:
         """A GET request."""
         return self._ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(), False)
 
-    def speak(self, body: bytes, digest: bool = False) -> Answer:
+    def speak(self, body: bytes, digest: bool = False, path: str = SPEECH) -> Answer:
         """A request for speech."""
         head = (
-            "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return self._ask(head.encode() + body, digest)

@@ -38,6 +38,9 @@ class _Kept:
     def word(self, word: Word) -> None:
         """Nobody asks for words."""
 
+    def loading(self) -> None:
+        """There is nothing to load."""
+
 
 def measure(rounds: int = ROUNDS) -> Dict[str, float]:
     """Microseconds of processor time a second of audio, by what is done to it."""

@@ -121,6 +121,12 @@ def autovoice(log: Path, **settings: str) -> Server:
     return Server(command, log, environ)
 
 
+def piper(log: Path, python: str, voice: Path) -> Server:
+    """piper-tts' own server, under a Python that has it."""
+    command = f"-m piper.http_server --host 127.0.0.1 --port {{port}} --model {voice}"
+    return Server([python, *command.split()], log, {})
+
+
 def plain(log: Path, engine: str = "locked") -> Server:
     """The rival with the engine under a lock, or (``command``) with a process per request."""
     command = f"-m gunicorn --worker-class gthread --workers {PLAIN_WORKERS}"

@@ -151,6 +151,9 @@ class Emitter(Protocol):
     def word(self, word: Word) -> None:
         """Take a word's time (only where the utterance asked for them)."""
 
+    def loading(self) -> None:
+        """Hear that a voice is loaded first, so that there is silence for longer than else."""
+
 
 class Engine(ABC):
     """A speech engine. Used by one thread at a time."""
@@ -200,6 +203,9 @@ class Engine(ABC):
             VoiceUnavailable: this voice cannot be loaded; others may still.
             EngineFailed: the engine reports an error.
         """
+
+    def rest(self) -> None:
+        """Nothing is wanted just now: give back what was kept for more work."""
 
     def close(self) -> None:
         """Release what `load` took."""

@@ -250,6 +250,9 @@ class _Nobody:
     def word(self, word: Word) -> None:
         pass
 
+    def loading(self) -> None:
+        pass
+
 
 class _Stretch:
     """Makes speech slower or faster than espeak-ng does by itself, keeping its pitch.

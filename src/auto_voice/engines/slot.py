@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from contextvars import copy_context
-from typing import Optional, Protocol, Set, Union
+from typing import Optional, Protocol, Union
 
 from auto_voice.engines.engine import Description, EngineOptions, Utterance
 from auto_voice.engines.job import LOOK_S, POLL_S, IsGone, Job
@@ -100,8 +100,6 @@ class Slot:
         self._has_worked = self._was_ready = False
         self._deaths = 0
         """Workers in a row that died while they started."""
-        self._spoken: Set[str] = set()
-        """Voices that the running worker has spoken with."""
         self._pool = pool
         self._inbox: "queue.SimpleQueue[Union[Job, WorkerDied]]" = queue.SimpleQueue()
         """Jobs for the slot's own thread, or why it has to look after its worker."""
@@ -186,7 +184,6 @@ class Slot:
         if pool.closing.is_set():
             raise WorkerDied("the pool is closed")  # when there was no process to end yet
         description = process.wait_until_loaded()
-        self._spoken = set()
         self._stage = "speak"
         self._try(process, description)
         self.ready = self._was_ready = self._has_worked = True
@@ -273,10 +270,7 @@ class Slot:
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool
         heard = asked = time.monotonic()
-        voice = job.utterance.voice.partition("+")[0]
         patience_s = pool.timeout_s
-        if pool.voices_are_files and voice not in self._spoken:
-            patience_s = max(patience_s, LOAD_TIMEOUT_S)  # it is loaded first, in silence
 
         def idle() -> None:
             if job.is_unwanted(is_gone):
@@ -284,6 +278,10 @@ class Slot:
             if time.monotonic() - heard > patience_s:
                 process.kill()
                 raise WorkerHung("no sign of life")
+
+        def loading() -> None:
+            nonlocal heard, patience_s
+            heard, patience_s = time.monotonic(), max(pool.timeout_s, LOAD_TIMEOUT_S)
 
         def audio(pcm: bytes, last: bool) -> bool:
             nonlocal heard, asked, patience_s
@@ -293,9 +291,7 @@ class Slot:
                 job.is_unwanted(is_gone)
             return job.put(pcm, last)
 
-        process.speak(job.utterance, audio, job.words.append, idle, POLL_S)
-        if pool.voices_are_files:
-            self._spoken.add(voice)
+        process.speak(job.utterance, audio, job.words.append, idle, POLL_S, loading)
         pool.last_success = time.time()
 
     def _note_death(self, error: Exception) -> None:

@@ -74,7 +74,7 @@ class StubEngine(Engine):
         return {"en": "en-us", "en-us": "en-us"}
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
-        rate_hz = self._rate_of(utterance.voice)
+        rate_hz = self._rate_of(utterance.voice, emitter)
         position_s = 0.0
         for match in re.finditer(r"\w+", utterance.text):
             word = match.group()
@@ -87,7 +87,7 @@ class StubEngine(Engine):
             if not emitter.audio(pcm):
                 return
 
-    def _rate_of(self, voice: str) -> int:
+    def _rate_of(self, voice: str, emitter: Emitter) -> int:
         """Hertz."""
         if not self.options.voice_dir:
             return SAMPLE_RATE_HZ
@@ -100,6 +100,7 @@ class StubEngine(Engine):
             return SAMPLE_RATE_HZ
         if voice not in self._loaded:
             self._loaded.add(voice)
+            emitter.loading()
             time.sleep(manifest.get("load_s", 0))
         return int(manifest["sample_rate"])
 

@@ -2,7 +2,7 @@
 
 One message is a header (kind and payload length) and a payload. The server
 sends SPEAK and CANCEL; the worker answers HELLO or FAILED after loading, and
-then, per SPEAK, any number of AUDIO and WORD and at last LAST_AUDIO or FAILED.
+then, per SPEAK, any number of AUDIO, WORD and LOADING and at last LAST_AUDIO or FAILED.
 There is at most one utterance under way, so messages need no number.
 
 Samples themselves lie in memory that both processes share, where one copy and
@@ -10,6 +10,7 @@ one wake-up replace several of each that a socket takes.
 """
 
 import os
+import select
 import socket
 import struct
 import tempfile
@@ -33,6 +34,8 @@ FAILED = 7
 """Worker: a `Failure` as MessagePack; the utterance (or loading) is over."""
 OVERFLOW = 8
 """Worker: samples in the message itself, since the shared memory is full."""
+LOADING = 9
+"""Worker: it loads a voice, in silence, before it goes on."""
 
 SPAN = struct.Struct("<QQ")
 """First byte and byte after the last of samples in the shared memory."""
@@ -118,6 +121,14 @@ class Connection:
     def pending(self) -> bool:
         """Whether something has been received that `receive` has not handed out."""
         return bool(self._received)
+
+    def waits(self, seconds: float) -> bool:
+        """Whether there is something to `receive` within that time."""
+        if self._received:
+            return True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
 
     def close(self) -> None:
         """Hang up."""

@@ -21,6 +21,8 @@ from auto_voice.errors import AutoVoiceError
 
 FLUSH_S = 0.005
 """Samples are held back for at most this long: most sentences then cost one message."""
+REST_S = 0.5
+"""After so long without work an engine gives back what it kept for more of it."""
 
 
 class SharedEmitter:
@@ -65,6 +67,9 @@ class SharedEmitter:
     def word(self, word: Word) -> None:
         self._connection.send(wire.WORD, msgspec.msgpack.encode(word))
 
+    def loading(self) -> None:
+        self._connection.send(wire.LOADING)
+
     def finish(self) -> None:
         """End an utterance that went well."""
         self._tell(wire.LAST_AUDIO)
@@ -96,11 +101,16 @@ def serve(
     connection.send(wire.HELLO, hello)
     emitter = SharedEmitter(connection, memory)
     decoder = msgspec.msgpack.Decoder(Utterance)
+    rested = True
     while True:
+        if not (rested or connection.waits(REST_S)):
+            engine.rest()
+            rested = True
         kind, payload = connection.receive()
         if kind != wire.SPEAK:
             continue  # a CANCEL that came after the utterance's end
         emitter.start()
+        rested = False
         try:
             engine.speak(decoder.decode(payload), emitter)
         except wire.ConnectionLost:

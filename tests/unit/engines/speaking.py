@@ -26,6 +26,7 @@ class Recorder:
         self.pieces: List[bytes] = []
         self.words: List[Word] = []
         self.calls_after_no = 0
+        self.loads = 0
         self._stop_after = stop_after
 
     @property
@@ -40,6 +41,9 @@ class Recorder:
 
     def word(self, word: Word) -> None:
         self.words.append(word)
+
+    def loading(self) -> None:
+        self.loads += 1
 
     def _full(self) -> bool:
         return self._stop_after is not None and len(self.pieces) >= self._stop_after

@@ -90,6 +90,9 @@ def test_an_error_of_the_emitter_reaches_the_caller(engine):
         def word(self, word):
             raise KeyError
 
+        def loading(self):
+            raise AssertionError("espeak-ng loads nothing later")
+
     plain = speech(SENTENCE)
     with pytest.raises(ZeroDivisionError):
         engine.speak(Utterance(SENTENCE, "en-us"), Broken())

@@ -96,10 +96,12 @@ def _stages(graph: Graph, chain: Set[int], start: str, sides: List[str]) -> List
             raise CannotSplit("something of the frames is taken where there are samples")
         looks = reach(graph, [start, *taken], border)
         following = borders[number + 1] if number + 1 < len(borders) else None
-        # Up to the last border before something looks further, there is nothing to gain.
-        if (looks.before or looks.after or looks.rate > 1) and (
-            following is None or reach(graph, [start, *sides], following) != looks
-        ):
+        further = following and reach(graph, [start, *sides], following)
+        # Up to the last border before something looks further, there is nothing to gain. What
+        # looks at the many steps that a stage itself has made looks at few of its input, and
+        # stays: to carry these steps from stage to stage costs more than to make a few anew.
+        same = further == looks if looks.rate == 1 else further and further.rate == looks.rate
+        if (looks.before or looks.after or looks.rate > 1) and not same:
             stages.append(Stage(start, border, taken, looks))
             start = border
             steps *= looks.rate

@@ -18,7 +18,7 @@ from auto_voice.engines.engine import (
     Word,
 )
 from auto_voice.engines.espeak_library import EspeakLibrary
-from auto_voice.engines.piper import runtime
+from auto_voice.engines.piper import memory, runtime
 from auto_voice.engines.piper.config import QUALITIES
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.network import Scales, Speech
@@ -42,6 +42,7 @@ class PiperEngine(Engine):
 
     def load(self) -> None:
         library = runtime.load()
+        memory.keep()
         espeak = EspeakLibrary()
         self._phonemes = EspeakPhonemes(espeak)
         self._letters = TextPhonemes()
@@ -74,13 +75,16 @@ class PiperEngine(Engine):
 
     def speak(self, utterance: Utterance, emitter: Emitter) -> None:
         voice_id, plus, speaker = utterance.voice.partition("+")
-        voice = self._store.get(voice_id)
+        voice = self._store.get(voice_id, emitter.loading)
         number = _speaker(voice, speaker if plus else None)
         sentences = self._sentences(utterance, voice)
         try:
             self._say(sentences, voice, number, utterance, emitter)
         finally:
-            self._store.tidy()
+            self._store.tidy(busy=True)
+
+    def rest(self) -> None:
+        self._store.tidy()
 
     def close(self) -> None:
         self._store.close()

@@ -56,6 +56,10 @@ class Graph:
         """The nodes of a type."""
         return [index for index, node in enumerate(self.nodes) if node.op_type == op_type]
 
+    def random(self) -> List[int]:
+        """The nodes that draw something at random, themselves or in a graph inside them."""
+        return [index for index, node in enumerate(self.nodes) if _draws(node)]
+
     def needs(self, index: int) -> List[str]:
         """The tensors that a node takes, those that a graph inside it takes included."""
         return self._needs[index]
@@ -127,6 +131,14 @@ def integers(tensor: Any) -> List[int]:
     if raw:
         return list(struct.unpack(f"<{len(raw) // 8}q", raw))
     return list(tensor.int64_data)
+
+
+def _draws(node: Any) -> bool:
+    return (
+        node.op_type.startswith("Random")
+        or node.op_type in ("Bernoulli", "Multinomial")
+        or any(_draws(inner) for held in node.attribute for inner in held.g.node)
+    )
 
 
 def _needs(node: Any) -> Iterator[str]:

@@ -3,12 +3,12 @@
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from auto_voice.engines.piper import cuts, onnx_schema
-from auto_voice.engines.piper.graph import CannotSplit, Graph, Tensor
+from auto_voice.engines.piper.graph import CannotSplit, Graph, Tensor, attribute
 from auto_voice.engines.piper.pieces import Chain, Link
 from auto_voice.engines.piper.runtime import Session
 from auto_voice.errors import EngineFailed
@@ -52,17 +52,17 @@ class Network:
         OSError: the file cannot be read.
         Exception: of onnxruntime's, it is no model.
         """
-        data = path.read_bytes()
+        graph = Graph(path.read_bytes())
         self._split: Optional[_Split] = None
         try:
-            self._split = _Split(Graph(data))
+            self._split = _Split(graph)
         except CannotSplit as error:
-            log.warning("%s is spoken without pieces, times and seed: %s", path.name, error)
-            self._whole = Session(data)
+            log.warning("%s is spoken without pieces and times: %s", path.name, error)
+            self._whole = _Whole(graph)
 
     @property
     def is_split(self) -> bool:
-        """Whether its sound comes in pieces, with times, and from a seed."""
+        """Whether its sound comes in pieces, and with times."""
         return self._split is not None
 
     def speak(
@@ -85,10 +85,11 @@ class Network:
         }
         if speaker is not None:
             given["sid"] = np.array([speaker], np.int64)
+        seed = _seed(ids, scales, speaker, speed)
         if self._split is not None:
-            return self._split.speak(given, speed, _seed(ids, scales, speaker, speed), threads)
+            return self._split.speak(given, speed, seed, threads)
         given["scales"][1] /= speed
-        return Speech((np.ravel(self._whole.run(given)[0]) for _ in range(1)), None, 1)
+        return Speech((self._whole.speak(given, seed) for _ in range(1)), None, 1)
 
 
 class _Split:
@@ -145,6 +146,41 @@ class _Split:
             [int(count) for count in np.ravel(frames)],
             self._chain.hop,
         )
+
+
+class _Whole:
+    """A graph in one piece, but for the noises: they are made here, so that they have a seed.
+
+    How much noise there is nobody knows before what it is added to has been computed. So that is
+    computed first, by itself, and then once more with the rest.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        """Raises:
+        CannotSplit: it draws noise in a way that nobody can repeat.
+        """
+        drawing = sorted(graph.random())
+        given: List[Tensor] = []
+        self._noises: List[Tuple[str, Session, float, float]] = []
+        for index in drawing:
+            node = graph.nodes[index]
+            if node.op_type != "RandomNormalLike":
+                raise CannotSplit(f"{node.op_type} draws what cannot be drawn again")
+            mean, scale = attribute(node, "mean"), attribute(node, "scale")
+            like = _session(graph, given, [node.input[0]])
+            self._noises.append(
+                (node.output[0], like, mean.f if mean else 0.0, scale.f if scale else 1.0)
+            )
+            given.append(Tensor(node.output[0], "tensor(float)", []))
+        self._sound = _session(graph, given, graph.outputs[:1])
+
+    def speak(self, given: Dict[str, Any], seed: int) -> Any:
+        """Samples [S]."""
+        random = np.random.Generator(np.random.PCG64(seed))
+        for name, like, mean, scale in self._noises:
+            noise = random.standard_normal(like.run(given)[0].shape, np.float32)
+            given[name] = noise * np.float32(scale) + np.float32(mean)
+        return np.ravel(self._sound.run(given)[0])
 
 
 def _session(graph: Graph, given: List[Tensor], wanted: List[str]) -> Session:

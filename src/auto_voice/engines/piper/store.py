@@ -5,7 +5,7 @@ import os
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from auto_voice.engines.engine import Voice, is_voice_id
 from auto_voice.engines.piper import config, memory
@@ -20,6 +20,8 @@ _MEMORY_FACTOR = 1.5
 """A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
 _WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
 """Bytes that a worker keeps at most: so many, and so many times the files of loaded voices."""
+_WHILE_BUSY = 250_000_000
+"""Bytes that it keeps besides while it works: what sentences took that others may take next."""
 
 _Signature = Tuple[int, int, int]
 
@@ -61,8 +63,8 @@ class VoiceStore:
                 log.warning("The voice %s is not offered: %s", voice_id, error)
         return voices
 
-    def get(self, voice_id: str) -> Spoken:
-        """A voice by its id, loaded if it was not.
+    def get(self, voice_id: str, on_loading: Callable[[], None] = lambda: None) -> Spoken:
+        """A voice by its id, loaded if it was not; before that, ``on_loading`` is called.
 
         Raises:
             VoiceUnavailable: there is none, or it is broken.
@@ -72,6 +74,7 @@ class VoiceStore:
         signature = _signature(path)
         loaded = self._loaded.pop(voice_id, None)
         if loaded is None or loaded.signature != signature:
+            on_loading()
             loaded = None  # frees the old one before there is a new one
             loaded = self._load(voice_id, path, signature)
         self._loaded[voice_id] = loaded
@@ -81,10 +84,12 @@ class VoiceStore:
         """Ids of the voices in memory, the one used last at the end."""
         return list(self._loaded)
 
-    def tidy(self) -> None:
-        """Return what sentences took, where it has become much beside the voices themselves."""
+    def tidy(self, busy: bool = False) -> None:
+        """Return what sentences took, where it has become much beside the voices themselves;
+        ``busy``: another one may come at once, and takes the same."""
         files = sum(loaded.signature[1] for loaded in self._loaded.values())
-        if memory.resident_bytes() > _WITHOUT_VOICES + _KEPT_FACTOR * files:
+        most = _WITHOUT_VOICES + _KEPT_FACTOR * files + (_WHILE_BUSY if busy else 0)
+        if memory.resident_bytes() > most:
             memory.give_back()
 
     def close(self) -> None:

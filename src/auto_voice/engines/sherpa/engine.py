@@ -96,7 +96,7 @@ class SherpaEngine(Engine):
             self._imitate(config, voice.references[speaker], voice.manifest.references[speaker])
         else:
             config.sid = voice.speakers.get(speaker, 0)
-        model = self._models.get(voice)
+        model = self._models.get(voice, emitter.loading)
         pause = silence(_BREATH_S / config.speed, voice.sample_rate)
         saying = _Saying(emitter, [piece.ends_sentence for piece in said], pause)
         saying.run(model, text, config)
