@@ -112,9 +112,12 @@ def measure(voice: Path, rounds: int, raw_s: float) -> Iterator[Row]:
 def _throughput(ours: Asked, piper: Asked, rounds: int) -> Iterator[Row]:
     p95: List[List[float]] = [[], []]
     rates: List[List[float]] = [[], []]
+    cpu: List[List[float]] = [[], []]
     for _ in range(rounds):
         for index, asked in enumerate((ours, piper)):
+            used = asked.cpu_s()
             took = _clients(asked, CLIENTS, LOAD_S)
+            cpu[index].append((asked.cpu_s() - used) / len(took))
             p95[index].append(percentile(took, 0.95))
             rates[index].append(CLIENTS / (sum(took) / len(took)))
             asked.server.settle()
@@ -125,6 +128,10 @@ def _throughput(ours: Asked, piper: Asked, rounds: int) -> Iterator[Row]:
     a, b = (percentile(figures, 0.5) for figures in rates)
     yield f"sentences a second at {CLIENTS} clients, of piper.http_server's", "", a / b, (
         f"{a / b:.2f} ({a:.1f} of {b:.1f})"
+    )
+    a, b = (percentile(figures, 0.5) for figures in cpu)
+    yield "CPU time of a sentence then, of piper.http_server's", "", a / b, (
+        f"{a / b:.2f} ({1e3 * a:.0f} of {1e3 * b:.0f} ms)"
     )
 
 
