@@ -38,7 +38,7 @@ class _Kept:
     def word(self, word: Word) -> None:
         """Nobody asks for words."""
 
-    def loading(self) -> None:
+    def loading(self, done: bool = False) -> None:
         """There is nothing to load."""
 
 

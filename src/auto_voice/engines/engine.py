@@ -8,7 +8,7 @@ nothing of requests, queues, HTTP or metrics.
 
 import re
 from abc import ABC, abstractmethod
-from typing import Dict, List, Optional, Protocol, Tuple, Union
+from typing import Callable, Dict, List, Optional, Protocol, Tuple, Union
 
 import msgspec
 
@@ -151,8 +151,13 @@ class Emitter(Protocol):
     def word(self, word: Word) -> None:
         """Take a word's time (only where the utterance asked for them)."""
 
-    def loading(self) -> None:
-        """Hear that a voice is loaded first, so that there is silence for longer than else."""
+    def loading(self, done: bool = False) -> None:
+        """Hear that a voice is loaded first, so that there is silence for longer than else; and
+        then that this is ``done``."""
+
+
+OnLoading = Callable[[bool], None]
+"""An emitter's `loading`."""
 
 
 class Engine(ABC):

@@ -250,7 +250,7 @@ class _Nobody:
     def word(self, word: Word) -> None:
         pass
 
-    def loading(self) -> None:
+    def loading(self, done: bool = False) -> None:
         pass
 
 

@@ -107,7 +107,7 @@ class WorkerProcess:
         on_word: Callable[[Word], None],
         on_idle: Callable[[], None],
         idle_s: float,
-        on_loading: Callable[[], None] = lambda: None,
+        on_loading: Callable[[bool], None] = lambda done: None,
     ) -> None:
         """Speak one utterance.
 
@@ -116,7 +116,7 @@ class WorkerProcess:
                 False cancels the rest.
             on_word: called with each word's time.
             on_idle: called whenever the worker has been silent for ``idle_s`` seconds.
-            on_loading: called when the worker begins to load the voice.
+            on_loading: called when the worker begins to load the voice, and when that is done.
 
         Raises:
             WorkerGone: at once; this object is of no more use.
@@ -147,8 +147,8 @@ class WorkerProcess:
                     self.cancel()
             elif kind == wire.WORD:
                 on_word(msgspec.msgpack.decode(payload, type=Word))
-            elif kind == wire.LOADING:
-                on_loading()
+            elif kind in (wire.LOADING, wire.LOADED):
+                on_loading(kind == wire.LOADED)
             elif kind == wire.FAILED:
                 raise _error(payload)
 

@@ -279,9 +279,10 @@ class Slot:
                 process.kill()
                 raise WorkerHung("no sign of life")
 
-        def loading() -> None:
+        def loading(done: bool) -> None:
             nonlocal heard, patience_s
-            heard, patience_s = time.monotonic(), max(pool.timeout_s, LOAD_TIMEOUT_S)
+            heard = time.monotonic()
+            patience_s = pool.timeout_s if done else max(pool.timeout_s, LOAD_TIMEOUT_S)
 
         def audio(pcm: bytes, last: bool) -> bool:
             nonlocal heard, asked, patience_s

@@ -102,6 +102,7 @@ class StubEngine(Engine):
             self._loaded.add(voice)
             emitter.loading()
             time.sleep(manifest.get("load_s", 0))
+            emitter.loading(done=True)
         return int(manifest["sample_rate"])
 
 

@@ -2,7 +2,7 @@
 
 One message is a header (kind and payload length) and a payload. The server
 sends SPEAK and CANCEL; the worker answers HELLO or FAILED after loading, and
-then, per SPEAK, any number of AUDIO, WORD and LOADING and at last LAST_AUDIO or FAILED.
+then, per SPEAK, any number of AUDIO, WORD, LOADING and LOADED and at last LAST_AUDIO or FAILED.
 There is at most one utterance under way, so messages need no number.
 
 Samples themselves lie in memory that both processes share, where one copy and
@@ -36,6 +36,8 @@ OVERFLOW = 8
 """Worker: samples in the message itself, since the shared memory is full."""
 LOADING = 9
 """Worker: it loads a voice, in silence, before it goes on."""
+LOADED = 10
+"""Worker: it goes on."""
 
 SPAN = struct.Struct("<QQ")
 """First byte and byte after the last of samples in the shared memory."""

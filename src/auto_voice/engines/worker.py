@@ -67,8 +67,8 @@ class SharedEmitter:
     def word(self, word: Word) -> None:
         self._connection.send(wire.WORD, msgspec.msgpack.encode(word))
 
-    def loading(self) -> None:
-        self._connection.send(wire.LOADING)
+    def loading(self, done: bool = False) -> None:
+        self._connection.send(wire.LOADED if done else wire.LOADING)
 
     def finish(self) -> None:
         """End an utterance that went well."""

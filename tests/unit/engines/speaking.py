@@ -42,8 +42,8 @@ class Recorder:
     def word(self, word: Word) -> None:
         self.words.append(word)
 
-    def loading(self) -> None:
-        self.loads += 1
+    def loading(self, done: bool = False) -> None:
+        self.loads += done
 
     def _full(self) -> bool:
         return self._stop_after is not None and len(self.pieces) >= self._stop_after

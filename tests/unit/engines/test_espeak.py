@@ -90,7 +90,7 @@ def test_an_error_of_the_emitter_reaches_the_caller(engine):
         def word(self, word):
             raise KeyError
 
-        def loading(self):
+        def loading(self, done=False):
             raise AssertionError("espeak-ng loads nothing later")
 
     plain = speech(SENTENCE)

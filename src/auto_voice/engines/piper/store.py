@@ -5,9 +5,9 @@ import os
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
-from auto_voice.engines.engine import Voice, is_voice_id
+from auto_voice.engines.engine import OnLoading, Voice, is_voice_id
 from auto_voice.engines.piper import config, memory
 from auto_voice.engines.piper.config import VoiceConfig
 from auto_voice.engines.piper.network import Network
@@ -63,8 +63,8 @@ class VoiceStore:
                 log.warning("The voice %s is not offered: %s", voice_id, error)
         return voices
 
-    def get(self, voice_id: str, on_loading: Callable[[], None] = lambda: None) -> Spoken:
-        """A voice by its id, loaded if it was not; before that, ``on_loading`` is called.
+    def get(self, voice_id: str, on_loading: OnLoading = lambda done: None) -> Spoken:
+        """A voice by its id, loaded if it was not; ``on_loading`` is told before and after.
 
         Raises:
             VoiceUnavailable: there is none, or it is broken.
@@ -74,9 +74,10 @@ class VoiceStore:
         signature = _signature(path)
         loaded = self._loaded.pop(voice_id, None)
         if loaded is None or loaded.signature != signature:
-            on_loading()
+            on_loading(False)
             loaded = None  # frees the old one before there is a new one
             loaded = self._load(voice_id, path, signature)
+            on_loading(True)
         self._loaded[voice_id] = loaded
         return Spoken(voice_id, found, loaded.network)
 

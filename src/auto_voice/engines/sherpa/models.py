@@ -12,8 +12,9 @@ import time
 import wave
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
+from auto_voice.engines.engine import OnLoading
 from auto_voice.engines.sherpa.installed import Installed
 from auto_voice.errors import VoiceUnavailable
 
@@ -31,9 +32,9 @@ class Models:
         self._limit = memory_mb << 20
         self._loaded: "OrderedDict[str, Tuple[Installed, Any]]" = OrderedDict()
 
-    def get(self, voice: Installed, on_loading: Callable[[], None] = lambda: None) -> Any:
-        """The model of a voice; loads it, and lets go of others for it, where it has to. Before
-        that, ``on_loading`` is called.
+    def get(self, voice: Installed, on_loading: OnLoading = lambda done: None) -> Any:
+        """The model of a voice; loads it, and lets go of others for it, where it has to.
+        ``on_loading`` is told before that and after.
 
         Raises:
             VoiceUnavailable: it cannot be loaded.
@@ -42,10 +43,11 @@ class Models:
         if known is not None and known[0].signature == voice.signature:
             self._loaded[voice.id] = known
             return known[1]
-        on_loading()
+        on_loading(False)
         del known  # its memory, before more is taken
         self._make_room(voice.size_bytes)
         model = self._load(voice)
+        on_loading(True)
         self._loaded[voice.id] = (voice, model)
         return model
 
