@@ -86,7 +86,7 @@ def heard_hz(pcm, start_ms, end_ms):
 
 def test_each_language_of_a_text_is_spoken_by_the_engine_that_has_it(running):
     """At one rate, each in its place, with its words' times."""
-    drop_and_wait(running, "anna", language="de", sample_rate=22050)
+    drop_and_wait(running, "anna", languages=["de"], sample_rate=22050)
     text = (
         "<speak>Alpha beta. <lang xml:lang='de'>Gamma.</lang> "
         "<lang xml:lang='fr'>Bonjour tout le monde.</lang> Delta.</speak>"
@@ -109,9 +109,9 @@ def test_each_language_of_a_text_is_spoken_by_the_engine_that_has_it(running):
 
 def test_a_language_is_spoken_by_the_best_voice_there_is(running):
     assert running.find("de").engine == "espeak"
-    drop_and_wait(running, "anna-low", language="de", quality="low")
+    drop_and_wait(running, "anna-low", languages=["de"], quality="low")
     assert running.find("de").id == "anna-low"
-    drop_and_wait(running, "anna-high", language="de-DE", quality="high")
+    drop_and_wait(running, "anna-high", languages=["de-DE"], quality="high")
     assert running.find("de").id == running.find("de-de").id == "anna-high"
     assert running.find("espeak:de").id == "espeak:de"
     assert running.find("de+f3").id == "espeak:de+f3"
@@ -180,7 +180,7 @@ def test_voices_come_and_go_under_load(running):
         thread.start()
     try:
         for _ in range(2):
-            drop_and_wait(running, "visitor", language="de")
+            drop_and_wait(running, "visitor", languages=["de"])
             before = sum(voice == "visitor" for voice, _ in spoken)
             until(lambda: sum(v == "visitor" for v, _ in spoken) > before + 3, "it is heard")
             shutil.rmtree(str(running.folder / "visitor"))
@@ -259,7 +259,7 @@ class Degraded:
 
 
 def test_an_engine_that_fails_takes_its_voices_with_it_and_no_others(tmp_path):
-    drop(tmp_path, "lost", "nobody", language="en-us", quality="high")
+    drop(tmp_path, "lost", "nobody", languages=["en-us"], quality="high")
     ensemble = Degraded(tmp_path, "stub").ensemble
     try:
         until(lambda: ensemble.catalogue.find("en-us").engine == "stub", "the other one has it")
@@ -284,7 +284,7 @@ def test_workers_of_an_engine_without_a_voice_are_not_started(tmp_path, monkeypa
     try:
         assert ensemble.catalogue.find("de").engine == "espeak"
         assert (pools["stub"].workers, ensemble.fault("stub")) == (0, None)
-        drop(tmp_path, "anna", language="de")
+        drop(tmp_path, "anna", languages=["de"])
         until(lambda: ensemble.catalogue.find("de").engine == "stub", "the voice is there")
         until(lambda: pools["stub"].ready_workers, "and its worker")
         assert len(list(ensemble.catalogue.list(engine="stub"))) == 1, "its own do not count"
@@ -309,7 +309,7 @@ def test_a_voice_that_takes_long_to_load_is_no_worker_that_hangs(tmp_path, monke
 def test_over_http(start, tmp_path):
     """Listing, models, readiness and refusals of a real server."""
     folder = tmp_path / "voices"
-    drop(folder, "anna", speakers=["Eva"], licence="CC0-1.0")
+    drop(folder, "anna", speakers={"Eva": 0}, licence="CC0-1.0")
     drop(folder, "other", "another")
     server = start(engine="stub,espeak", engine_workers=1, voice_dir=folder)
     listed = server.get("/v1/audio/voices").json()
@@ -326,7 +326,7 @@ def test_over_http(start, tmp_path):
     health = server.get("/health").json()
     assert health["status"] == "pass"
     assert {"engine:stub", "engine:espeak"} <= set(health["checks"])
-    drop(folder, "søren", language="da")
+    drop(folder, "søren", languages=["da"])
     began = time.monotonic()
     until(lambda: server.speak(voice="søren").status_code == 200, "a new voice speaks")
     assert time.monotonic() - began < 10
