@@ -24,7 +24,7 @@ __all__ = ["shared"]
 @pytest.fixture
 def pair(start, shared):
     """Two servers with a Redis between them, and a limit that few tests reach."""
-    settings = {**PATIENT, "redis_url": shared.url, "rate_limit": "100/minute"}
+    settings = {**PATIENT, "redis_url": shared.url, "rate_limit": "10000/minute"}
     servers = [start(wait=False, **settings) for _ in range(2)]
     return [server.wait_until_ready() for server in servers]
 

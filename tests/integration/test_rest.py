@@ -178,7 +178,7 @@ def test_health_tells_of_every_part(server):
 
 def test_a_healthy_server_is_alive_and_ready(server):
     assert server.get("/health/live").json() == {"status": "pass"}
-    assert server.get("/health/ready").json() == {"ready": True, "reasons": []}
+    assert server.get("/health/ready").json() == {"ready": True, "reasons": [], "degraded": []}
 
 
 def test_a_server_is_ready_only_once_its_engine_has_spoken(start):

@@ -170,10 +170,10 @@ def test_tabs_answer_to_arrows(studio):
     assert studio.focused() == "tab-plan"
     assert not studio.evaluate("document.getElementById('panel-plan').hidden")
     studio.press("End")
-    assert studio.focused() == "tab-code"
+    assert studio.focused() == "tab-recent"
     studio.press("ArrowRight")
     assert studio.focused() == "tab-download"
-    assert studio.evaluate("document.getElementById('panel-code').hidden")
+    assert studio.evaluate("document.getElementById('panel-recent').hidden")
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])

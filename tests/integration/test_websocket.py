@@ -431,4 +431,7 @@ def test_a_silent_session_is_closed_after_a_while(start):
         began = time.monotonic()
         assert talker.close_code() == 1000
         assert 0.9 < time.monotonic() - began < 3
-    assert server.metric("autovoice_websocket_disconnects_total", reason="timeout") == 1
+    until(
+        lambda: server.metric("autovoice_websocket_disconnects_total", reason="timeout") == 1,
+        "it is counted",
+    )

@@ -47,6 +47,10 @@ class Graph:
         """A tensor's name to those of the nodes that take it."""
         self._needs: List[List[str]] = []
         for index, node in enumerate(self.nodes):
+            if not node.name:
+                # onnxruntime 1.19 names what it makes of two nodes after one of them, and refuses
+                # a graph in which that name is not the only one.
+                node.name = f"node_{index}"
             self.producer.update(dict.fromkeys(filter(None, node.output), index))
             self._needs.append(list(dict.fromkeys(_needs(node))))
             for name in self._needs[-1]:
