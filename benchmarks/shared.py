@@ -27,7 +27,7 @@ from benchmarks.texts import sentences, speech_body  # noqa: E402
 
 PAGE = ROOT / "docs/configuration.md"
 CLIENTS = 8
-PER_CLIENT = 12
+PER_CLIENT = 80
 """Requests of each client in a round."""
 
 
