@@ -7,6 +7,7 @@ are in one process, each claims it before it sets anything.
 import ctypes
 import logging
 import os
+import re
 import struct
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
@@ -22,12 +23,16 @@ OUTPUT_SYNCHRONOUS = 2
 INITIALIZE_DONT_EXIT = 0x8000
 CHARS_UTF8, PHONEMES, ENDPAUSE = 1, 0x100, 0x1000
 RATE, PITCH = 1, 3
+IPA = 2
+"""The mode of phonemes in which they are written in IPA."""
 EVENT_LIST_TERMINATED, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 
 _BUFFER_MS = 1000
 """Of audio a callback: takes about 1 ms to fill, and few callbacks cost little."""
 # Control characters are commands to the library (\x01 and a letter), and NUL ends its text.
 COMMANDS = {code: " " for code in (*range(32), *range(127, 160))}
+# The library says so where it takes a word for one of another language.
+LANGUAGE_FLAGS = re.compile(r"\([a-z-]+\)")
 _GENDERS = {1: "male", 2: "female"}
 
 

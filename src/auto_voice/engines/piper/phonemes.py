@@ -11,13 +11,18 @@ import unicodedata
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from auto_voice.engines.engine import Utterance
-from auto_voice.engines.espeak_library import CHARS_UTF8, COMMANDS, PHONEMES, EspeakLibrary
+from auto_voice.engines.espeak_library import (
+    CHARS_UTF8,
+    COMMANDS,
+    IPA,
+    LANGUAGE_FLAGS,
+    PHONEMES,
+    EspeakLibrary,
+)
 from auto_voice.engines.espeak_text import LibraryText
 from auto_voice.engines.piper.words import Place, WordFinder
 from auto_voice.errors import VoiceUnavailable
 
-_IPA = 2
-"""espeak-ng's mode that writes phonemes in IPA."""
 # What espeak-ng ends a clause at, by what Piper makes of it. A sentence ends at the first two.
 _ENDS = {
     ".": ".۔።᙮᠃᠉︒﹒｡",
@@ -37,8 +42,6 @@ _MARK = "[" + re.escape("".join(_MARKS)) + "]"
 _END_OF_CLAUSE = re.compile(f"({_MARK})[^\\w]*\\w?$")
 _END_OF_TEXT = re.compile(f"({_MARK})[^\\w]*$")
 _PARAGRAPH = re.compile(r"\n\s*\n\s*\S?$")
-# espeak-ng says so where it takes a word for one of another language.
-_LANGUAGE_FLAGS = re.compile(r"\([a-z-]+\)")
 
 BEGIN, END, PAD = "^", "$", "_"
 """Symbols for the network around a sentence, and between its phonemes."""
@@ -125,7 +128,7 @@ class EspeakPhonemes:
         sentences: List[str] = []
         current = ""
         for clause, end in self._clauses(read, flags):
-            phonemes = unicodedata.normalize("NFD", _LANGUAGE_FLAGS.sub("", clause))
+            phonemes = unicodedata.normalize("NFD", LANGUAGE_FLAGS.sub("", clause))
             if phonemes.strip():
                 current += phonemes
                 if end in (".", "!", "?"):
@@ -154,7 +157,7 @@ class EspeakPhonemes:
         found = []
         before = 0
         while at.value:
-            phonemes = self._functions.espeak_TextToPhonemes(ctypes.byref(at), flags, _IPA)
+            phonemes = self._functions.espeak_TextToPhonemes(ctypes.byref(at), flags, IPA)
             end = at.value - base if at.value else len(data)
             if at.value and end <= before and not phonemes:
                 break  # it does not get any further

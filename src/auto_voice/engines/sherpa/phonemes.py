@@ -9,7 +9,13 @@ import re
 import unicodedata
 from typing import FrozenSet, Iterator, List, NamedTuple, Tuple
 
-from auto_voice.engines.espeak_library import CHARS_UTF8, COMMANDS, EspeakLibrary
+from auto_voice.engines.espeak_library import (
+    CHARS_UTF8,
+    COMMANDS,
+    IPA,
+    LANGUAGE_FLAGS,
+    EspeakLibrary,
+)
 from auto_voice.errors import VoiceUnavailable
 
 MAX_PHONEMES = 150
@@ -17,8 +23,6 @@ MAX_PHONEMES = 150
 _GOOD_PHONEMES = 100
 """From here on a piece ends with its clause: 5 to 8 s, after which one can be interrupted."""
 
-_IPA = 2
-"""espeak-ng's mode that writes phonemes in IPA."""
 _WIDE = str.maketrans("，。！？；：、؟،", ",.!?;:,?,")
 _CLAUSE = re.compile(
     r"([^,;:.!?…—]"
@@ -27,7 +31,6 @@ _CLAUSE = re.compile(
     r")+|[,;:.!?…—]+"
 )
 _SENTENCE_ENDS = ".!?…"
-_LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
 
 
 class Phonemizer:
@@ -69,8 +72,8 @@ class Phonemizer:
         pointer = ctypes.c_char_p(text.encode("utf-8", "replace"))
         found = []
         while pointer.value:
-            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, _IPA)
-            found.append(_LANGUAGE_SWITCH.sub("", phonemes.decode("utf-8", "replace")).strip())
+            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), CHARS_UTF8, IPA)
+            found.append(LANGUAGE_FLAGS.sub("", phonemes.decode("utf-8", "replace")).strip())
         return " ".join(filter(None, found))
 
 
