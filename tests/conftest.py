@@ -12,6 +12,8 @@ import pytest
 
 from tests.parts import PARTS
 
+pytest.register_assert_rewrite("tests.e2e.deploys.checks")
+
 DATA = tempfile.TemporaryDirectory(prefix="autovoice-tests-")
 
 

@@ -39,7 +39,9 @@ def test_what_would_reach_beyond_the_folder_is_refused(tmp_path, name, kind):
         check(archive(tmp_path / "a.tar.gz", ("fine", tarfile.REGTYPE), (name, kind)))
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"neither")])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"neither")], ids=["empty", "text", "gzip"]
+)
 def test_what_is_damaged_is_refused(tmp_path, content):
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises(DeployError):

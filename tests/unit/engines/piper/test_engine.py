@@ -230,7 +230,8 @@ def test_nothing_is_looked_up_and_nothing_written(tmp_path, quiet):
     )
     careless = "import onnxruntime, time\nonnxruntime.SessionOptions()\n"
     told = tmp_path / "told"
-    environment = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key}
+    # onnxruntime itself tells nobody anything where it takes this to be a build machine.
+    environment = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
     environment.update(LD_PRELOAD=str(library), HOME=str(home), XDG_CACHE_HOME=str(home))
     script = (speaks if quiet else careless) + "import time; time.sleep(1)\n"
     command = f'exec 9>"{told}"; exec "{sys.executable}" -B -c "$SCRIPT"'
