@@ -302,8 +302,14 @@ def test_what_is_in_a_full_redis_is_still_found(pair, shared):
     one, other = pair
     one.speak("Hello.")
     until(lambda: kept(shared), "it is kept in Redis")
+    size_bytes = one.metric("autovoice_cache_size_bytes", cache="redis")
     shared.fill()
     assert other.speak("Hello.").headers["X-Cache"] == "hit"
+    one.speak("Something else.")
+    until(lambda: is_away(one), "it says that Redis keeps nothing")
+    # What Redis has refused does not count as kept.
+    shared.empty()
+    assert one.metric("autovoice_cache_size_bytes", cache="redis") == size_bytes
 
 
 def test_who_waits_for_another_server_does_not_wait_for_redis(pair, shared):

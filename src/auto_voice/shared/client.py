@@ -129,6 +129,36 @@ class SharedRedis:
 
         return self._ask(exchange)
 
+    def run_after(
+        self, command: Sequence[Word], lua: Script, keys: Sequence[str], *words: Word
+    ) -> Tuple[Any, Any]:
+        """What a command returns, and then a script, asked together; others may come between them.
+
+        A large value costs Redis a third as much in a command as on its way through a script.
+
+        Raises:
+            Away: nothing in time, or Redis refuses one of them.
+        """
+
+        def exchange(connection: Any) -> Tuple[Any, Any]:
+            rest = (len(keys), *keys, *words)
+            both = connection.pack_commands((command, ("EVALSHA", lua.digest, *rest)))
+            connection.send_packed_command(both, check_health=False)
+            answers: List[Any] = []
+            for _ in range(2):  # both are read: what is left would be the next one's answer
+                try:
+                    answers.append(connection.read_response())
+                except self._maker.refused as error:
+                    answers.append(error)
+            if isinstance(answers[1], self._maker.no_script):
+                answers[1] = _exchange(connection, ("EVAL", lua.text, *rest))
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            return answers[0], answers[1]
+
+        return self._ask(exchange)  # type: ignore[no-any-return]
+
     def _ask(self, exchange: Callable[[Any], Any]) -> Any:
         until = time.monotonic() + self._answer_s
         try:
@@ -326,6 +356,12 @@ def _timed(kind: Any) -> Any:
 
         def _connect(self) -> Any:
             return _TimedSocket(super()._connect(), self)
+
+        def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+            # Large values come apart from what is around them: one call for all of that.
+            if not isinstance(command, str) and len(command) > 1 and self._sock is not None:
+                command = [b"".join(command)]
+            super().send_packed_command(command, check_health)
 
     return Timed
 

@@ -27,26 +27,33 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
-# Where Redis is full, what is there can still be read: hence pcall for all that writes.
-_LOOK = script(_NOW + """
-local value = redis.call('GET', KEYS[1])
-if value then
+# Runs right after the value was read. Where Redis is full, what is there can still be read: hence
+# pcall for all that writes.
+_LOOK = script(
+    """
+if redis.call('EXISTS', KEYS[1]) == 1 then
+"""
+    + _NOW
+    + """
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
   redis.pcall('ZADD', KEYS[2], 'XX', now, ARGV[1])
-  return {'hit', value}
+  return 'hit'
 end
-if ARGV[3] == '' then return {'free'} end
+if ARGV[3] == '' then return 'free' end
 local claimed = redis.pcall('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4])
-if not claimed then return {'taken'} end
-return {claimed.ok and 'mine' or 'free'}
-""")
+if not claimed then return 'taken' end
+return claimed.ok and 'mine' or 'free'
+"""
+)
 
-# At most a hundred values at once, since nobody else is served meanwhile.
+# Accounts for a value that was just set, unless it is gone again. At most a hundred others are
+# dropped at once, since nobody else is served meanwhile.
 _PUT = script(_NOW + """
-local entry, used, sizes, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local key, value, ttl, limit, token, prefix = unpack(ARGV)
+local used, sizes, claim, entry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+if redis.call('EXISTS', entry) == 0 then return 0 end
+local key, size, ttl, limit, token, prefix = unpack(ARGV)
 local old = tonumber(redis.call('HGET', sizes, key) or 0)
-local added = #value + #entry - old
+local added = size - old
 local total = tonumber(redis.call('HGET', sizes, '=') or 0)
 local dropped = 0
 for _ = 1, 100 do
@@ -55,21 +62,20 @@ for _ = 1, 100 do
   if not stale and total + added <= tonumber(limit) then break end
   if not oldest[1] then
     redis.call('DEL', sizes)
-    total, added = 0, #value + #entry
+    total, added = 0, size
     break
   end
   if oldest[1] == key then
     redis.call('ZADD', used, 'XX', now, key)
   else
-    local size = tonumber(redis.call('HGET', sizes, oldest[1]) or 0)
+    local freed = tonumber(redis.call('HGET', sizes, oldest[1]) or 0)
     redis.call('ZREM', used, oldest[1])
     redis.call('HDEL', sizes, oldest[1])
     dropped = dropped + redis.call('DEL', prefix .. oldest[1])
-    total = redis.call('HINCRBY', sizes, '=', -size)
+    total = redis.call('HINCRBY', sizes, '=', -freed)
   end
 end
-redis.call('SET', entry, value, 'PX', ttl)
-redis.call('HSET', sizes, key, #value + #entry)
+redis.call('HSET', sizes, key, size)
 redis.call('HINCRBY', sizes, '=', added)
 redis.call('ZADD', used, now, key)
 redis.call('PEXPIRE', sizes, ttl)
@@ -130,17 +136,37 @@ class Shelf:
             token: where there is no value, claim to make it.
             claim_s: how long that holds without being renewed.
         """
-        keys = (self._entry(key), self._used, self._claim(key))
-        claim_ms = max(1, round(1e3 * claim_s))
-        return Found(*self._redis.run(_LOOK, keys, key, self._ttl_ms, token or "", claim_ms))
+        entry = self._entry(key)
+        value, state = self._redis.run_after(
+            ("GET", entry),
+            _LOOK,
+            (entry, self._used, self._claim(key)),
+            key,
+            self._ttl_ms,
+            token or "",
+            max(1, round(1e3 * claim_s)),
+        )
+        if value is not None:  # even if it was dropped right then; a claim ends by itself
+            return Found(HIT, value)
+        if state == HIT:  # it was put there right then
+            return self.look(key, token, claim_s)
+        return Found(state)
 
     def put(self, key: str, value: bytes, token: Optional[str] = None) -> int:
         """Keep a value, and end the claim to make it; how many others were dropped for it."""
-        keys = (self._entry(key), self._used, self._sizes, self._claim(key))
-        dropped: int = self._redis.run(
-            _PUT, keys, key, value, self._ttl_ms, self._limit, token or "", self._prefix + ":"
+        entry = self._entry(key)
+        _, dropped = self._redis.run_after(
+            ("SET", entry, value, "PX", self._ttl_ms),
+            _PUT,
+            (self._used, self._sizes, self._claim(key), entry),
+            key,
+            len(value) + len(entry),
+            self._ttl_ms,
+            self._limit,
+            token or "",
+            self._prefix + ":",
         )
-        return dropped
+        return int(dropped)
 
     def drop(self, key: str) -> None:
         """Keep it no longer."""
