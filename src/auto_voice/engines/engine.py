@@ -94,6 +94,9 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether the same utterance always gives the same bytes."""
     ipa: bool = False
     """Whether ``Utterance.phonemes`` are heard; else the text itself is read."""
+    instant: bool = False
+    """Whether a sentence takes some milliseconds, so that nobody gains from hearing its beginning
+    before its end."""
     tidy: bool = False
     """Whether each utterance begins and ends in silence, and not in too much of it; else it is
     trimmed, and faded in and out."""
@@ -129,6 +132,8 @@ class Utterance(msgspec.Struct, frozen=True):
     """Whether more text follows: then the audio ends with a reader's pause."""
     phonemes: Tuple[Phonemes, ...] = ()
     """Parts to pronounce otherwise than they are written, in order, none overlapping another."""
+    whole: bool = False
+    """Whether nobody hears its beginning before its end is there."""
 
 
 class Word(msgspec.Struct, frozen=True):

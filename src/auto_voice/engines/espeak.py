@@ -93,6 +93,7 @@ class EspeakEngine(Engine):
             ssml=False,
             timestamps=True,
             streaming=True,
+            instant=True,
             reproducible=self._state.known,
             tidy=True,
             ipa=self._espeak.tables is not None,

@@ -53,6 +53,7 @@ class StubEngine(Engine):
             pitch=(0.5, 2.0),
             timestamps=True,
             streaming=True,
+            instant=True,
             reproducible=True,
             tidy=True,
             levelled=True,  # tests know its tones to the sample

@@ -36,6 +36,10 @@ from auto_voice.synthesis.timing import Timings, read_timings, write_timings
 from auto_voice.utils.tracing_context import current
 from auto_voice.voices.catalogue import Catalogue
 
+_SOON_CHARS = 80
+"""A sentence that is no longer is sent whole, however long the engine takes for it: a neural one
+some tenths of a second."""
+
 
 class Synthesizer:
     """Turns requests into speech. Safe for threads."""
@@ -167,6 +171,12 @@ class Synthesizer:
         if request.timestamps:
             stats.timings = Timings()
 
+        # By the request alone, so that equal requests get equal bytes.
+        whole = plan.is_short and (
+            len(request.text) <= _SOON_CHARS
+            or all(self.ensemble.capabilities(voice).instant for voice in plan.voices)
+        )
+
         def start(gone: Callable[[], bool]) -> Iterator[bytes]:
             stream = SpeechStream(
                 scheduler=self.scheduler,
@@ -182,20 +192,19 @@ class Synthesizer:
                 is_gone=gone,
                 begun=begun,
             )
-            # By the text alone, so that equal requests get equal bytes.
-            return stream.whole() if plan.is_short else stream.pieces()
+            return stream.whole() if whole else stream.pieces()
 
         pieces: Iterator[bytes]
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
             key = self._key(request, plan, manner, gains_db)
-            pieces, made, cached = self._from_cache(key, start, is_gone, stats, plan.is_short)
+            pieces, made, cached = self._from_cache(key, start, is_gone, stats, whole)
         return Speech(
             voice=plan.voice,
             format_name=request.format,
             sample_rate=rate,
-            whole=plan.is_short,
+            whole=whole,
             cache=cached,
             pieces=pieces,
             stats=stats,

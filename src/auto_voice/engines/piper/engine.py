@@ -101,7 +101,7 @@ class PiperEngine(Engine):
         pause = bytes(2 * round(voice.config.inference.sentence_silence * rate / utterance.speed))
         heard = 0
         for index, sentence in enumerate(sentences):
-            for pcm, words in self._spoken(sentence, voice, speaker, utterance.speed):
+            for pcm, words in self._spoken(sentence, voice, speaker, utterance):
                 for start, char_start, char_end in words:
                     emitter.word(Word((heard + start) / rate, char_start, char_end))
                 heard += len(pcm) // 2
@@ -118,7 +118,7 @@ class PiperEngine(Engine):
         return self._phonemes.sentences(utterance, voice.config.espeak.voice)
 
     def _spoken(
-        self, sentence: Sentence, voice: Spoken, speaker: Optional[int], speed: float
+        self, sentence: Sentence, voice: Spoken, speaker: Optional[int], utterance: Utterance
     ) -> Iterator[Tuple[bytes, List[Tuple[int, int, int]]]]:
         """Pieces of a sentence's samples; with the first one its words: sample and place of each,
         counted from there."""
@@ -130,7 +130,9 @@ class PiperEngine(Engine):
             config.inference.noise_w,
         )
         threads = idle_cores(self.options.cores)
-        speech = voice.network.speak(ids, scales, speaker, speed, threads)
+        speech = voice.network.speak(
+            ids, scales, speaker, utterance.speed, threads, utterance.whole
+        )
         begun = False
         for samples in speech.pieces:
             words = [] if begun else _words(sentence, starts, speech, len(ids), len(samples))

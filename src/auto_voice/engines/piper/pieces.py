@@ -45,10 +45,13 @@ class Chain:
         self._ahead = int(np.ceil(ahead))
         """Frames after a piece's last one that it looks at."""
 
-    def pieces(self, given: Mapping[str, Any], frames: int, threads: int) -> Iterator[Any]:
-        """The samples, [S], of a sentence that is so many frames long."""
+    def pieces(
+        self, given: Mapping[str, Any], frames: int, threads: int, whole: bool = False
+    ) -> Iterator[Any]:
+        """The samples, [S], of a sentence that is so many frames long; ``whole``: nobody waits for
+        the first of them."""
         flow = _Flow(self._links, given)
-        borders = _borders(frames, self._ahead)
+        borders = _borders(frames, self._ahead, MOST_FRAMES if whole else FIRST_FRAMES)
         if threads < 2 or len(borders) < 3:
             for start, end in zip(borders, borders[1:]):
                 yield flow.piece(start, end, end == frames)
@@ -165,11 +168,11 @@ class _End:
         return taken
 
 
-def _borders(frames: int, ahead: int) -> List[int]:
-    """Where the pieces begin and end; the first one's length is in FIRST_FRAMES of sound."""
+def _borders(frames: int, ahead: int, first: int) -> List[int]:
+    """Where the pieces begin and end; the first one's sound is ``first`` frames long."""
     borders = [0]
-    size = FIRST_FRAMES + ahead
-    following = FIRST_FRAMES
+    size = first + ahead
+    following = first
     while borders[-1] < frames:
         left = frames - borders[-1]
         following = min(following * GROWTH, MOST_FRAMES)
