@@ -63,8 +63,8 @@ class Ours:
         self.process.wait_until_loaded()
         self.speak("Hello.")
 
-    def speak(self, text: str, most_bytes: Optional[int] = None) -> Took:
-        """A sentence, or its beginning."""
+    def speak(self, text: str, most_bytes: Optional[int] = None, whole: bool = False) -> Took:
+        """A sentence, or its beginning; ``whole``: as a short one, of which all is sent at once."""
         got, first = 0, 0.0
         began, used = time.perf_counter(), machine.cpu_s(self.process.pid)
 
@@ -74,7 +74,8 @@ class Ours:
             got += len(pcm)
             return most_bytes is None or got < most_bytes
 
-        self.process.speak(Utterance(text, self._voice), audio, print, lambda: None, 60.0)
+        utterance = Utterance(text, self._voice, whole=whole)
+        self.process.speak(utterance, audio, print, lambda: None, 60.0)
         whole = time.perf_counter() - began
         return Took(first, whole, machine.cpu_s(self.process.pid) - used, got / 2 / 22050)
 
@@ -154,7 +155,10 @@ def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
         rates = {}
         for contender in (ours, raw) if turn % 2 else (raw, ours):
             # Several in a row, as under load: a worker that rests gives its memory back.
-            took = [contender.speak(text) for text in spoken]
+            took = [
+                ours.speak(text, whole=True) if contender is ours else raw.speak(text)
+                for text in spoken
+            ]
             rates[contender] = sum(one.audio_s for one in took) / sum(one.cpu_s for one in took)
             if contender is raw:
                 raw_s += [one.whole_s for one in took]
