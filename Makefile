@@ -49,17 +49,21 @@ say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
 
+# With AGAIN=yes, tests that fail are run once more.
+RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
+
 test: test-serial test-parallel ## run every test that this machine can run
 
 test-serial: $(DEV)
-	$(PY) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
+	$(RUN) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
-	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+	$(RUN) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
-	$(PY) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
 
+# With FAST=yes, without those that are slow.
 test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
 	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(ARGS),-- $(ARGS))
 
@@ -69,10 +73,9 @@ checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
 
 coverage: coverage-run coverage-report ## say which lines no test reaches (see htmlcov/); fail below 90 %
 
-# With MORE=yes, what is run comes to what was run before.
 coverage-run: $(DEV) lint-tools
-	$(if $(MORE),,$(PY) -m coverage erase)
-	$(PY) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(MORE),$(NONE_IS_FINE))
+	$(PY) -m coverage erase
+	$(RUN) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS)
 
 coverage-report:
 	$(PY) -m coverage combine --quiet
