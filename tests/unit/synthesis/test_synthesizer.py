@@ -35,6 +35,7 @@ from auto_voice.synthesis.speech import SpeechRequest, outcome_of
 from auto_voice.synthesis.synthesizer import Synthesizer
 from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.voices.folder import VoiceFolder
+from tests.examples import examples
 from tests.unit.synthesis.service import TEXT, answer, begin, counted, expected_pcm, said, wait_for
 
 PCM = {"format": "pcm", "sample_rate": 16000}
@@ -132,7 +133,9 @@ def test_text_that_is_no_proper_text_is_spoken_or_refused(service, cache, text):
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     text=st.text(st.characters(), max_size=60),
