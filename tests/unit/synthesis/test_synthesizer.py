@@ -97,6 +97,21 @@ class TestRefusals:
         with pytest.raises(Draining):
             begin(running, "Hello.")
 
+    def test_but_not_who_came_before_the_stop(self, service, monkeypatch):
+        """However long it takes from there to the first sentence."""
+        running = service(cache="off")
+        whole = said(running, "Hello.", **PCM)
+        plan = running.synthesizer.plan
+
+        def stopping_meanwhile(request):
+            running.drain()
+            return plan(request)
+
+        monkeypatch.setattr(running.synthesizer, "plan", stopping_meanwhile)
+        assert said(running, "Hello.", **PCM) == whole
+        with pytest.raises(Draining):
+            begin(running, "Hello.")
+
     def test_each_is_counted(self, service):
         running = service(cache="off", max_requests=1)
 
