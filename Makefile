@@ -54,10 +54,10 @@ RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
 
 test: test-serial test-parallel ## run every test that this machine can run
 
-# Deploys wait more than they compute: they go on beside the images and stacks.
+# What runs containers waits more than it computes: two files of it go on side by side.
 test-serial: $(DEV)
 	$(RUN) -m pytest -m "serial and not containers" $(ARGS) $(NONE_IS_FINE)
-	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadgroup $(ARGS) $(NONE_IS_FINE)
+	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadfile $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
 	$(RUN) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))

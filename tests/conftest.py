@@ -7,7 +7,6 @@ laptop and fails it in CI, so that no test is left out there unseen.
 import os
 import signal
 import tempfile
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -32,21 +31,6 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     DATA.cleanup()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`, the tests of one folder are one group, and run one after the other
-    in one process. (By marks, xdist 3.8 does not group with pytest 9.)"""
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFolder(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return nodeid.partition("::")[0].rpartition("/")[0]
-
-    return ByFolder(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
