@@ -563,6 +563,7 @@ def test_limits_are_the_defaults():
 # --- exit status ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_exit_status_is_what_the_document_says(tmp_path):
     """0, 1 and 2 mean the same everywhere; --help and the document agree on the list."""
     listed = [row[0] for row in tables(CONFIGURATION)["status means"]]

@@ -194,6 +194,7 @@ def test_without_figures_it_may_wait_for_a_decision(tmp_path, decision):
         serves(world, "v2" if decision in ("accept", "judge again") else "v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", ["two", "one"])
 @pytest.mark.parametrize("kind", ["deploy", "bad deploy", "back"])
 def test_killed_anywhere_and_run_again_it_ends_right(tmp_path, slots, kind):

@@ -644,6 +644,7 @@ class TestConfigured:
     def test_values_too_short_to_be_told_from_words_are_left(self):
         assert Redactor(["a", "", "ab"]).redact_text("a cab") == "a cab"
 
+    @pytest.mark.slow
     def test_many_keys_are_all_found(self):
         keys = [f"key-number-{number:05d}-of-many" for number in range(2000)]
         redactor = Redactor(keys)

@@ -23,6 +23,7 @@ def whole_of(speech):
     return np.concatenate(list(speech.pieces))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("voice", "speaker"), VOICES)
 def test_pieces_equal_the_unsplit_graph(voice, speaker):
     """To 1e-5 of the peak, at lengths with one piece, two and many."""

@@ -113,6 +113,7 @@ def resolve(src):
     return "/clips/a" if src == "yes" else None
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None)
 @given(documents, st.sampled_from(["", "\ufeff", '<?xml version="1.0"?>\r\n', "<speak>"]))
 def test_every_character_of_the_text_is_spoken_in_its_place_and_nothing_else_is(nodes, before):
@@ -183,6 +184,7 @@ fragments = st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(1500), deadline=None)
 @given(fragments)
 @example("<?xml version='1.0' encoding='utf-16'?><speak>x</speak>")
