@@ -25,8 +25,8 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run say test test-fast test-serial test-parallel test-matrix checks \
-	coverage coverage-run coverage-report lint $(LINTS) lint-tools \
+.PHONY: help setup run say test test-fast test-serial test-timed test-containers test-parallel \
+	test-matrix checks coverage coverage-run coverage-report lint $(LINTS) lint-tools \
 	audit ci dist dist-again dist-check dist-speaks release-check release-notes release-sbom \
 	release-dry-run format bench dashboards observe native lock image up down logs clean
 
@@ -54,9 +54,13 @@ RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
 
 test: test-serial test-parallel ## run every test that this machine can run
 
-# What runs containers waits more than it computes: two files of it go on side by side.
-test-serial: $(DEV)
+test-serial: test-timed test-containers
+
+test-timed: $(DEV)
 	$(RUN) -m pytest -m "serial and not containers" $(ARGS) $(NONE_IS_FINE)
+
+# What runs containers waits more than it computes: two files of it go on side by side.
+test-containers: $(DEV)
 	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadfile $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
