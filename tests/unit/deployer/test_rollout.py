@@ -189,6 +189,7 @@ def test_without_figures_it_goes_back(tmp_path):
         serves(world, "v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", ["accept", "judge again", "back", "another"])
 def test_without_figures_it_may_wait_for_a_decision(tmp_path, decision):
     lines = "GATE=prometheus\nPROMETHEUS_URL=http://127.0.0.1:1\nINCONCLUSIVE=hold\n"

@@ -173,6 +173,7 @@ class TestSilence:
         assert SILENT_ANSWER_S <= len(data) / 2 / 16000 < 1
 
 
+@pytest.mark.slow
 class TestMemory:
     """It does not grow with the text."""
 

@@ -597,6 +597,7 @@ class TestCount:
         redactor.redact_fields({"a": 1, "b": "password=None", "token": None})
         assert redactor.count == 0
 
+    @pytest.mark.slow
     def test_threads_lose_none(self):
         redactor = Redactor()
         ready = threading.Barrier(8)

@@ -97,6 +97,7 @@ def test_broken_voices_are_told_of_and_harm_no_other(folder, engine, caplog):
     assert speak(engine, "Hello.", "people").pcm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -147,6 +148,7 @@ def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
     assert [speak(made, "Hello.", voice).loads for voice in voices_] == [1, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_letters_are_read_by_voices_that_learnt_letters(folder, engine):
     change(folder, "en-us", phoneme_type="text")
     told = speak(engine, "one two", "en-us", timestamps=True)
@@ -154,6 +156,7 @@ def test_letters_are_read_by_voices_that_learnt_letters(folder, engine):
     assert samples(told.pcm).any()
 
 
+@pytest.mark.slow
 def test_silence_between_sentences_is_what_the_voice_says(folder, engine):
     change(folder, "en-us", inference={"sentence_silence": 0.0})
     short = speak(engine, "One. Two.", "en-us").pcm

@@ -111,6 +111,7 @@ def test_margins_follow_from_the_graph():
         assert reach(graph, [conv.input[0]], graph.outputs[0]) == Reach(margin, margin, 256)
 
 
+@pytest.mark.slow
 def test_a_graph_that_cannot_be_split_runs_whole(tmp_path, caplog):
     """A model of another make is spoken all the same, in one piece."""
     model = onnx_schema.Model()
@@ -140,6 +141,7 @@ def other_make(path, changes):
     return Network(path)
 
 
+@pytest.mark.slow
 def test_what_runs_whole_says_the_same_again_too(tmp_path):
     """Whatever was said before, in another process as well, and yet there is noise in it."""
     path = tmp_path / "other.onnx"
