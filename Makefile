@@ -25,8 +25,8 @@ LINTS := lint-format lint-style lint-types lint-security lint-versions lint-impo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run say test test-fast test-serial test-parallel test-matrix checks \
-	coverage coverage-run coverage-report lint $(LINTS) lint-tools \
+.PHONY: help setup run say test test-fast test-serial test-timed test-containers test-parallel \
+	test-matrix checks coverage coverage-run coverage-report lint $(LINTS) lint-tools \
 	audit ci dist dist-again dist-check dist-speaks release-check release-notes release-sbom \
 	release-dry-run format bench dashboards observe native lock image up down logs clean
 
@@ -49,17 +49,27 @@ say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
 
+# With AGAIN=yes, tests that fail are run once more.
+RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
+
 test: test-serial test-parallel ## run every test that this machine can run
 
-test-serial: $(DEV)
-	$(PY) -m pytest -m serial $(ARGS) $(NONE_IS_FINE)
+test-serial: test-timed test-containers
+
+test-timed: $(DEV)
+	$(RUN) -m pytest -m "serial and not containers" $(ARGS) $(NONE_IS_FINE)
+
+# What runs containers waits more than it computes: two files of it go on side by side.
+test-containers: $(DEV)
+	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadfile $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
-	$(PY) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+	$(RUN) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
-	$(PY) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
 
+# With FAST=yes, without those that are slow.
 test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
 	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(ARGS),-- $(ARGS))
 
@@ -69,10 +79,9 @@ checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
 
 coverage: coverage-run coverage-report ## say which lines no test reaches (see htmlcov/); fail below 90 %
 
-# With MORE=yes, what is run comes to what was run before.
 coverage-run: $(DEV) lint-tools
-	$(if $(MORE),,$(PY) -m coverage erase)
-	$(PY) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(MORE),$(NONE_IS_FINE))
+	$(PY) -m coverage erase
+	$(RUN) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS)
 
 coverage-report:
 	$(PY) -m coverage combine --quiet

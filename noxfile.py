@@ -16,8 +16,13 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 TESTS = ["tests/unit", "tests/integration"]
 WHEEL = os.environ.get("WHEEL")
 """A folder with the wheel to test, which was built before; without it, each session builds one."""
+FAST = bool(os.environ.get("FAST"))
+"""Whether what is slow is left out."""
+AGAIN = bool(os.environ.get("AGAIN"))
+"""Whether what failed is run once more."""
 
-nox.options.default_venv_backend = "venv"  # virtualenv's newest no longer makes one for 3.8
+# uv needs seconds where pip needs minutes; virtualenv's newest no longer makes one for 3.8.
+nox.options.default_venv_backend = "uv|venv"
 nox.options.download_python = "never"
 # Who hands a wheel over wants it tested on that very Python: none is passed over.
 nox.options.error_on_missing_interpreters = WHEEL is not None
@@ -44,8 +49,12 @@ os.environ["PATH"] = os.pathsep.join([*pyenv_folders(), os.environ["PATH"]])
 def run_tests(session: nox.Session) -> None:
     """First what must have the machine for itself, then the rest, as in `make test`."""
     chosen = any(Path(argument).exists() for argument in session.posargs)
-    pytest = ["python", "-m", "pytest", *([] if chosen else TESTS), *session.posargs]
+    again = ["scripts/again.py", "python"] if AGAIN else []
+    pytest = ["python", *again, "-m", "pytest", *([] if chosen else TESTS), *session.posargs]
     none_is_fine = [0, 5]
+    if FAST:
+        session.run(*pytest, "-m", "not serial and not slow", "-n", "2")
+        return
     session.run(*pytest, "-m", "serial", success_codes=none_is_fine)
     some = none_is_fine if session.posargs else [0]
     session.run(*pytest, "-m", "not serial", "-n", "2", success_codes=some)

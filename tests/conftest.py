@@ -9,10 +9,15 @@ import signal
 import tempfile
 
 import pytest
+from hypothesis import settings
 
+from tests.examples import examples
 from tests.parts import PARTS
 
 pytest.register_assert_rewrite("tests.e2e.deploys.checks")
+
+settings.register_profile("autovoice", max_examples=examples(100))
+settings.load_profile("autovoice")
 
 DATA = tempfile.TemporaryDirectory(prefix="autovoice-tests-")
 

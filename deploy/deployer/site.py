@@ -15,6 +15,8 @@ from deployer.state import State, Underway, loaded, other
 _POLL_S = 0.25
 _PROXY_START_S = 15.0
 _MOST_RESTARTS = 3
+_ARRIVING_S = 1.0
+"""How long a request that was just sent to a slot may take to be heard there."""
 _UNHEARD = ("hold", "start", "ready", "speak")
 
 
@@ -320,6 +322,8 @@ class Site:
             and (found or {}).get("labels", {}).get(f"{docker.LABEL}.deploy") == deploy.id
         )
         if found and (belongs or deploy.again) and self._was_heard(deploy):
+            # A server that is told to stop refuses what arrives after that.
+            self.wait_until_idle(slot, _ARRIVING_S)
             self.machine.run(self._stop(slot), check=False)
         self.direct(proxy.only(deploy.from_slot), deploy.from_slot)
         if deploy.again:

@@ -1,7 +1,10 @@
 """Images and containers for the tests that run them."""
 
+import fcntl
 import subprocess
-from typing import Any, Callable, Iterator
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
@@ -12,14 +15,26 @@ IMAGE = "autovoice-e2e:cpu"
 Run = Callable[..., Container]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """They have a mark of their own: see `make test-serial`."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.containers)
+
+
 def built(variant: str) -> str:
     tag = f"autovoice-e2e:{variant}"
-    subprocess.run(
-        ["make", "image", f"VARIANT={variant}", f"TAG={tag}", "ARGS=--quiet"],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    # The second process that wants it finds it in the engine's cache.
+    with (Path(tempfile.gettempdir()) / f"autovoice-e2e-{variant}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(
+            ["make", "image", f"VARIANT={variant}", f"TAG={tag}", "ARGS=--quiet"],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     return tag
 
 

@@ -27,6 +27,7 @@ def test_imports_follow_the_directions_of_the_house():
     assert code == 0, output
 
 
+@pytest.mark.slow
 def test_source_runs_on_the_oldest_python():
     """Nothing in the source needs more than the oldest Python that is promised."""
     code, output = run("vermin", "--quiet", "src", "main.py")

@@ -257,6 +257,7 @@ def test_each_secret_is_seen_by_the_environment_that_it_belongs_to():
             assert where == wanted.replace("`", ""), f"{name}, {job}: {secret}"
 
 
+@pytest.mark.slow
 def test_the_readers_of_workflows_find_nothing_and_are_awake(tmp_path):
     """zizmor at its strictest, actionlint and the schema: silent here, and loud where it is bad."""
     tools = Path(sys.executable).parent

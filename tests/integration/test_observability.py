@@ -283,14 +283,14 @@ def strange_key(chance):
         (strange_key, "the-only-key", 401),
     ],
 )
-def test_ten_thousand_strange_requests_add_one_series_a_family(start, strange, keys, status):
+def test_two_thousand_strange_requests_add_one_series_a_family(start, strange, keys, status):
     """Somebody who looks for holes must not fill the memory of whoever stores the metrics."""
     server = start(engine="stub", api_keys=keys)
     server.get("/metrics")  # so that the next one shows what a scrape itself adds
     before = labelled(server)
     chance = random.Random(3)
     with server.connect() as connection:
-        for _ in range(100):
+        for _ in range(20):
             connection.send(b"".join(strange(chance) for _ in range(100)))
             for _ in range(100):
                 assert connection.answer().status == status
@@ -299,7 +299,7 @@ def test_ten_thousand_strange_requests_add_one_series_a_family(start, strange, k
     assert {family: new for family, new in added.items() if len(new) > 1} == {}
     assert added["autovoice_http_requests"]
     code = str(status)
-    assert server.metric("autovoice_http_requests_total", code=code) == 10_000
+    assert server.metric("autovoice_http_requests_total", code=code) == 2000
 
 
 def test_nothing_that_clients_make_up_becomes_a_label(fresh):

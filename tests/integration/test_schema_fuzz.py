@@ -6,13 +6,14 @@ import subprocess
 
 import pytest
 
+from tests.examples import examples
 from tests.integration.serving import BIN, SPEECH
 
 LEXICONS = "^/v1/lexicons"
 LIVE = "/stream(-input)?$"
 TEXTS = f"^({SPEECH}|/v1/audio/captions|/v1/text/plan)$"
 """Paths that take a text."""
-EXAMPLES = 40
+EXAMPLES = examples(40)
 """For each operation and phase. The same ones in each run, so that a failure comes again."""
 
 

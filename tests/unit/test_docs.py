@@ -563,6 +563,7 @@ def test_limits_are_the_defaults():
 # --- exit status ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_exit_status_is_what_the_document_says(tmp_path):
     """0, 1 and 2 mean the same everywhere; --help and the document agree on the list."""
     listed = [row[0] for row in tables(CONFIGURATION)["status means"]]
@@ -582,6 +583,7 @@ def test_exit_status_is_what_the_document_says(tmp_path):
     assert status("serve", port="99999") == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_says_so(tmp_path):
     """Ctrl-C ends `say` with 130, as it does with other commands of a shell."""
     command = [AUTOVOICE, "say", "--output", str(tmp_path / "long.wav")]

@@ -105,6 +105,8 @@ class Synthesizer:
         Raises:
             AutoVoiceError: whatever is wrong, before anything is sent.
         """
+        # Whoever was here before the server was told to stop is answered.
+        begun = begun or not self.scheduler.draining
         stats = Stats()
         served = current.get()
         if served is not None and served.span is not None:

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from tests.e2e.containers import ROOT, docker, get, until
 from tests.e2e.deploys.hosts import Host, known_hosts, make_key
+from tests.e2e.deploys.versions import GOOD, GOOD_TOO
 from tests.integration.serving import unused_port
 from tests.parts import PARTS
 
@@ -46,7 +47,7 @@ KEYS: Dict[str, Any] = {
     "DRAIN_S": 1,
 }
 """What holds for every environment here, unless a test says otherwise."""
-WITHOUT_PROMETHEUS: Dict[str, Any] = {"GATE": "probes", "BAKE_S": 3, "GATE_MIN_REQUESTS": 3}
+WITHOUT_PROMETHEUS: Dict[str, Any] = {"GATE": "probes", "BAKE_S": 1, "GATE_MIN_REQUESTS": 3}
 """Where it is not the judging that a test is about."""
 
 
@@ -152,6 +153,13 @@ class Bed:
         """A version serves on every host, whatever did before."""
         self.deployed(version)
         assert all(self.serving(host) == version for host in range(len(self.hosts)))
+
+    def another(self) -> str:
+        """A good version that does not serve, while another good one does: where it does not
+        matter which is which, a deploy is saved."""
+        if self.serving() not in (GOOD, GOOD_TOO) or self.state()["deploy"] is not None:
+            self.have(GOOD)
+        return GOOD_TOO if self.serving() == GOOD else GOOD
 
     def deployed(self, version: str, *arguments: str) -> Done:
         """The same, where all has to go well."""

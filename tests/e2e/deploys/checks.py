@@ -39,7 +39,7 @@ def never_heard(bed: Bed, version: str) -> None:
     before, counts, state = bed.fingerprint(), bed.requests(), bed.state()
     new = "green" if state["active"] == "blue" else "blue"
     done = bed.deploy(version)
-    assert done.status == NOT_READY, done
+    assert done.status == NOT_READY, str(done)
     assert bed.requests()[new] == counts[new], "requests reached it"
     assert bed.requests()[state["active"]] > counts[state["active"]]
     serving = bed.container(state["active"])
@@ -55,7 +55,7 @@ def found_out(bed: Bed, load: Loaded, version: str) -> float:
     and stays. Returns the seconds that took, by the log and by what clients saw."""
     old = bed.revision()
     done = bed.deploy(version)
-    assert done.status == BAD, done
+    assert done.status == BAD, str(done)
     verdict, back = bed.ended("bake"), bed.ended("back")
     assert bed.revision() == old
     load.until(load.seen()["total"] + 60)
@@ -71,7 +71,7 @@ def refused(bed: Bed, version: str) -> None:
     """While another deploy runs, nothing begins."""
     before = bed.fingerprint(), bed.state()
     done = bed.deploy(version)
-    assert done.status == BUSY, done
+    assert done.status == BUSY, str(done)
     assert (bed.fingerprint(), bed.state()) == before
 
 

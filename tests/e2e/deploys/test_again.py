@@ -77,6 +77,9 @@ def bed(repository, tmp_path_factory, webhook):
     told = {"WEBHOOK_URL": webhook.url, "WEBHOOK_SECRET_FILE": "webhook_secret"}
     with beds.Bed(folder, repository, **beds.WITHOUT_PROMETHEUS, **told) as made:
         made.have(versions.GOOD)
+        before = made.fingerprint()
+        # Asked for here, where there is only one version yet.
+        made.first_way_back = made.deploy("--rollback"), before, made.fingerprint()
         yield made
 
 
@@ -100,22 +103,21 @@ def of_docker(words):
 
 def test_the_same_version_again_does_nothing(bed):
     """D7: exit 0, and nothing is created, started or stopped."""
-    bed.have(versions.GOOD)
     before = bed.fingerprint(), bed.state()
-    bed.deployed(versions.GOOD)
+    bed.deployed(bed.serving())
     assert (bed.fingerprint(), bed.state()) == before
 
 
 def test_a_dry_run_changes_nothing_and_tells_everything(bed, webhook):
     """D8: every command to Docker of the deploy that follows it, as it then comes."""
-    bed.have(versions.GOOD)
+    new = bed.another()
     webhook.events()
     before = bed.fingerprint(), files_of(bed), bed.requests()
-    told = bed.deployed(versions.GOOD_TOO, "--dry-run")
+    told = bed.deployed(new, "--dry-run")
     assert (bed.fingerprint(), files_of(bed), bed.requests()) == before
     assert webhook.events() == []
     commands = len(bed.hosts[0].commands())
-    bed.deployed(versions.GOOD_TOO)
+    bed.deployed(new)
     done = of_docker(bed.hosts[0].commands()[commands:])
     would = [line for line in told.stdout.splitlines() if "would:" in line]
     assert of_docker(would) == done
@@ -124,37 +126,36 @@ def test_a_dry_run_changes_nothing_and_tells_everything(bed, webhook):
 
 def test_back_works_without_version_and_registry(bed, registry, tmp_path):
     """D10: from the container that is still there, while requests come; and forth again."""
-    bed.have(versions.GOOD)
-    bed.have(versions.GOOD_TOO)
+    new = bed.another()
+    old = bed.serving()
+    bed.have(new)
     container, address = registry
     docker("stop", "--time", "1", container)
     try:
         with Loaded(bed.url(), tmp_path) as load:
             bed.deployed("--rollback")
-            checks.settled(bed, versions.GOOD)
+            checks.settled(bed, old)
             bed.deployed("--rollback")
             checks.nothing_failed(load.stop())
-        checks.settled(bed, versions.GOOD_TOO)
+        checks.settled(bed, new)
     finally:
         docker("start", container)
         until(lambda: get(f"http://{address}/v2/"), "the registry answers")
 
 
-def test_without_a_version_before_there_is_no_way_back(repository, tmp_path):
+def test_without_a_version_before_there_is_no_way_back(bed):
     """It says so, and changes nothing."""
-    with beds.Bed(tmp_path, repository, **beds.WITHOUT_PROMETHEUS) as bed:
-        bed.have(versions.GOOD)
-        before = bed.fingerprint()
-        done = bed.deploy("--rollback")
-        assert done.status == beds.USAGE and "no version before" in done.stderr
-        assert bed.fingerprint() == before
+    done, before, after = bed.first_way_back
+    assert done.status == beds.USAGE and "no version before" in done.stderr
+    assert after == before
 
 
 def test_every_phase_is_a_line_in_the_audit_log(bed):
     """D12: here and on the host, each with what anybody asks of it later."""
-    bed.have(versions.GOOD)
+    new = bed.another()
+    old = bed.serving()
     lines = len(bed.audit())
-    bed.deployed(versions.GOOD_TOO)
+    bed.deployed(new)
     mine = bed.audit()[lines:]
     phases = [line["phase"] for line in mine]
     order = "start ready speak switch bake accept drain stop prune end".split()
@@ -162,7 +163,7 @@ def test_every_phase_is_a_line_in_the_audit_log(bed):
     keys = "time deploy environment host phase outcome seconds version from slot operator detail"
     for line in mine:
         assert set(keys.split()) <= set(line)
-        assert (line["version"], line["from"]) == (versions.GOOD_TOO, versions.GOOD)
+        assert (line["version"], line["from"]) == (new, old)
         assert line["outcome"] == "ok" and line["seconds"] >= 0 and "@" in line["operator"]
     assert len({line["deploy"] for line in mine}) == 1
     assert mine[-1]["status"] == 0
@@ -173,21 +174,23 @@ def test_every_phase_is_a_line_in_the_audit_log(bed):
 
 def test_a_webhook_is_told_and_decides_nothing(bed, webhook):
     """D12: start, success, failure, rollback, each signed; what it answers changes no status."""
-    bed.have(versions.GOOD)
+    new = bed.another()
+    old = bed.serving()
     webhook.events()
     webhook.status = 500
     try:
-        bed.deployed(versions.GOOD_TOO)
+        bed.deployed(new)
         assert [event["event"] for event in webhook.events()] == ["start", "success"]
         bed.configure(READY_TIMEOUT_S=2)
         assert bed.deploy(versions.NEVER_HEALTHY).status == beds.NOT_READY
         failed = webhook.events()
         assert [event["event"] for event in failed] == ["start", "failure"]
         assert failed[1]["status"] == beds.NOT_READY and failed[1]["detail"]
+        bed.configure(READY_TIMEOUT_S=beds.KEYS["READY_TIMEOUT_S"])
         assert bed.deploy("--rollback").status == beds.OK
         back = webhook.events()
         assert [event["event"] for event in back] == ["start", "rollback"]
-        assert (back[1]["version"], back[1]["from"]) == (versions.GOOD, versions.GOOD_TOO)
+        assert (back[1]["version"], back[1]["from"]) == (old, new)
     finally:
         webhook.status = 200
-        bed.configure(READY_TIMEOUT_S=90)
+        bed.configure(READY_TIMEOUT_S=beds.KEYS["READY_TIMEOUT_S"])

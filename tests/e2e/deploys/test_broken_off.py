@@ -32,11 +32,6 @@ def bed(repository, tmp_path_factory):
         yield made
 
 
-def another(bed):
-    """The good version that does not serve."""
-    return versions.GOOD_TOO if bed.serving() == versions.GOOD else versions.GOOD
-
-
 def begun(bed, version, phase):
     """A deploy that goes on, and is in this phase now."""
     process = bed.start(version)
@@ -58,7 +53,8 @@ def kill(process):
 
 def test_a_second_deploy_is_refused_and_a_kill_frees_the_lock(bed):
     """D6: exit 75 while the first runs, whatever the second wants; then it is free at once."""
-    old, new = bed.serving(), another(bed)
+    new = bed.another()
+    old = bed.serving()
     bed.configure(BAKE_S=60)
     first = begun(bed, new, "bake")
     try:
@@ -66,7 +62,7 @@ def test_a_second_deploy_is_refused_and_a_kill_frees_the_lock(bed):
         assert bed.deploy("--rollback").status == beds.BUSY
     finally:
         kill(first)
-    bed.configure(BAKE_S=3)
+    bed.configure(**beds.WITHOUT_PROMETHEUS)
     began = time.monotonic()
     done = bed.deploy(old)
     assert done.status == beds.OK, done
@@ -77,7 +73,7 @@ def test_a_second_deploy_is_refused_and_a_kill_frees_the_lock(bed):
 @pytest.mark.parametrize("phase", PHASES)
 def test_killed_in_a_phase_it_ends_right_when_run_again(bed, tmp_path, phase):
     """D11: kill -9 loses nobody a request, and neither does the next run, which is successful."""
-    new = another(bed)
+    new = bed.another()
     with Loaded(bed.url(), tmp_path) as load:
         kill(begun(bed, new, phase))
         bed.deployed(new)
@@ -88,7 +84,8 @@ def test_killed_in_a_phase_it_ends_right_when_run_again(bed, tmp_path, phase):
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_goes_back_by_itself(bed, tmp_path, number, status):
     """Ctrl-C while the new version has the traffic: the old one has it again, and it says so."""
-    old, new = bed.serving(), another(bed)
+    new = bed.another()
+    old = bed.serving()
     bed.configure(BAKE_S=60)
     try:
         with Loaded(bed.url(), tmp_path) as load:
@@ -99,4 +96,4 @@ def test_interrupted_it_goes_back_by_itself(bed, tmp_path, number, status):
             checks.settled(bed, old)
             checks.nothing_failed(load.stop())
     finally:
-        bed.configure(BAKE_S=3)
+        bed.configure(**beds.WITHOUT_PROMETHEUS)

@@ -43,6 +43,7 @@ def mutant(own, tmp_path):
     """Has the bed deploy with a copy of the deployer in which something else holds."""
 
     def mutated(code):
+        own.another()  # with the real deployer, a good version serves
         copy = tmp_path / "copy"
         for name in ("deploy/deployer", "deploy/haproxy"):
             shutil.copytree(ROOT / name, copy / name)
@@ -55,8 +56,7 @@ def mutant(own, tmp_path):
 
     yield mutated
     own.script = beds.SCRIPT
-    own.configure(BAKE_S=3, DRAIN_S=1)
-    own.have(versions.GOOD)
+    own.configure(**beds.WITHOUT_PROMETHEUS, DRAIN_S=beds.KEYS["DRAIN_S"])
 
 
 def test_without_a_drain_websockets_do_not_live(mutant, tmp_path):
@@ -64,7 +64,7 @@ def test_without_a_drain_websockets_do_not_live(mutant, tmp_path):
     bed = mutant(NO_DRAIN)
     bed.configure(DRAIN_S=20)
     with Loaded(bed.url(), tmp_path) as load:
-        bed.deployed(versions.GOOD_TOO)
+        bed.deployed(bed.another())
         seen = load.stop()
     with pytest.raises(AssertionError, match="after the switch"):
         checks.sockets_lived(seen, 3, bed.ended("switch"), 20)
@@ -90,10 +90,11 @@ def test_without_the_lock_two_deploys_get_in_each_others_way(mutant):
     """The second one begins."""
     bed = mutant(NO_LOCK)
     bed.configure(BAKE_S=60)
-    first = begun(bed, versions.GOOD_TOO, "bake")
+    new = bed.another()
+    first = begun(bed, new, "bake")
     try:
-        bed.configure(BAKE_S=3)
+        bed.configure(**beds.WITHOUT_PROMETHEUS)
         with pytest.raises(AssertionError, match="status (?!75)"):
-            checks.refused(bed, versions.GOOD_TOO)
+            checks.refused(bed, new)
     finally:
         kill(first)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auto_voice.audio.effects import MAX_TEMPO, MIN_TEMPO, Tempo
+from tests.examples import examples
 from tests.unit.audio.sound import speech_like
 
 RATE = 22050
@@ -56,7 +57,7 @@ def test_a_tempo_of_one_changes_nothing():
     assert run(Tempo(1, RATE), SPEECH, [1, 3000, 7]) == SPEECH
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(cuts, st.sampled_from([0.3, 0.9, 1.5, 4.0]))
 def test_tempo_gives_the_same_bytes_however_its_input_is_cut(cuts, factor):
     assert run(Tempo(factor, RATE), SPEECH, cuts) == run(Tempo(factor, RATE), SPEECH)

@@ -14,6 +14,7 @@ from auto_voice.audio import encoders, libav
 from auto_voice.audio.encoders import ENCODERS, FORMATS, available, encoder
 from auto_voice.audio.libav import Codec
 from auto_voice.errors import InvalidRequest, MissingDependency
+from tests.examples import examples
 from tests.unit.audio.sound import encode, speech_like
 
 RATE = 24000
@@ -23,7 +24,7 @@ COMPRESSED = ["mp3", "opus", "aac", "flac"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(cuts=st.lists(st.one_of(st.integers(0, 9), st.integers(0, 5000)), max_size=25))
 def test_any_chunking_gives_identical_bytes(name, cuts):
     assert encode(SPEECH, name, RATE, cuts) == WHOLE[name]

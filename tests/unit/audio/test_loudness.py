@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from auto_voice.audio.ends import MAX_LEAD_S, MAX_TAIL_S, Ends
 from auto_voice.audio.limiter import CEILING_DB, REACH_S, Gain
 from auto_voice.audio.loudness import integrated_lufs
+from tests.examples import examples
 from tests.unit.audio.sound import speech_like
 
 RATE = 22_050
@@ -119,7 +120,7 @@ def test_what_is_far_from_a_peak_is_exactly_as_loud_as_asked_for():
     assert numpy.allclose(samples(out[:far]), samples(calm[:far]) * 10 ** (6 / 20), atol=0.51)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(cuts, st.sampled_from([-3.0, 6.0, 15.0]))
 def test_gain_gives_the_same_bytes_however_its_input_is_cut(cuts, decibels):
     assert run(Gain(decibels, RATE), SPEECH, cuts) == run(Gain(decibels, RATE), SPEECH)
@@ -171,7 +172,7 @@ def test_sound_is_held_back_for_3_ms_only():
     assert len(Ends(RATE).push(tone)) >= len(tone) - 2 * math.ceil(0.0031 * RATE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(cuts, st.floats(0, 0.4), st.floats(0, 0.8), st.floats(0, 0.8))
 def test_ends_are_the_same_however_the_input_is_cut(cuts, lead_s, pause_s, tail_s):
     sound = SPEECH[: RATE // 2 * 2]

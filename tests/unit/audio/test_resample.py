@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auto_voice.audio.resample import Resampler
+from tests.examples import examples
 from tests.unit.audio.sound import speech_like
 
 PAIRS = [(22050, 24000), (24000, 22050), (16000, 48000), (22050, 8000), (48000, 44100)]
@@ -21,7 +22,7 @@ def resample(pcm, source_hz, target_hz, cuts=()):
     return b"".join(data) + resampler.push(pcm[start:]) + resampler.flush()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     pair=st.sampled_from(PAIRS),
     cuts=st.lists(st.one_of(st.integers(0, 9), st.integers(0, 4000)), max_size=30),

@@ -97,6 +97,23 @@ def test_what_fails_after_the_switch_is_taken_back_everywhere(chosen, hosts, tmp
         serves(world, "v1")
 
 
+@pytest.mark.parametrize("still_open", [0, 1])
+def test_what_was_just_sent_to_a_bad_version_has_a_second_to_arrive(
+    chosen, hosts, tmp_path, still_open
+):
+    """A server that is told to stop refuses what arrives later; what lasts is not waited for."""
+    canary = hosts["voice1"]
+    for world in hosts.values():
+        world.release("bad", "broken")
+    canary.open["green"] = still_open
+    with pytest.raises(JudgedBad):
+        a_rollout(chosen, hosts, tmp_path, "bad").deploy("bad", False)
+    serves(canary, "v1")
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    (cleared,) = [line["seconds"] for line in lines if line["phase"] == "clear"]
+    assert cleared >= still_open * 0.9
+
+
 def test_the_old_version_is_measured_while_it_has_the_traffic(chosen, tmp_path):
     """Both are fast as long as nobody asks: that is no reason to take the new one back."""
     found = worlds(chosen)
@@ -172,6 +189,7 @@ def test_without_figures_it_goes_back(tmp_path):
         serves(world, "v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", ["accept", "judge again", "back", "another"])
 def test_without_figures_it_may_wait_for_a_decision(tmp_path, decision):
     lines = "GATE=prometheus\nPROMETHEUS_URL=http://127.0.0.1:1\nINCONCLUSIVE=hold\n"
@@ -194,6 +212,7 @@ def test_without_figures_it_may_wait_for_a_decision(tmp_path, decision):
         serves(world, "v2" if decision in ("accept", "judge again") else "v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", ["two", "one"])
 @pytest.mark.parametrize("kind", ["deploy", "bad deploy", "back"])
 def test_killed_anywhere_and_run_again_it_ends_right(tmp_path, slots, kind):

@@ -22,7 +22,8 @@ class Receiver(HTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.over = threading.Event()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self):
@@ -33,9 +34,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, self.headers, body))
-        time.sleep(self.server.pause_s)
-        self.send_response(self.server.status)
-        self.end_headers()
+        if not self.server.over.wait(self.server.pause_s):
+            self.send_response(self.server.status)
+            self.end_headers()
 
     def log_message(self, *args):
         pass
@@ -45,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
 def receiver():
     server = Receiver()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 

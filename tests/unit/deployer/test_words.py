@@ -130,6 +130,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
     assert [found.name for found in tmp_path.iterdir()] == ["state.json"]
 
 
+@pytest.mark.slow
 def test_only_one_holds_the_lock(tmp_path):
     """And it is free as soon as the other's connection ends."""
     host = an_environment(f"STATE_DIR={tmp_path}\n").hosts[0]

@@ -13,6 +13,7 @@ from auto_voice.engines import ENGINES
 from auto_voice.engines.engine import Description, Phonemes, describe
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import AutoVoiceError
+from tests.examples import examples
 from tests.unit.engines.speaking import (
     loaded,
     longest_silence_s,
@@ -288,7 +289,9 @@ def conversations(draw, engine):
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_nothing_that_was_said_before_can_be_heard(engine, can, fresh, data):
@@ -441,7 +444,9 @@ def hostage(engine, start_worker):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     text=st.text(st.characters(exclude_categories=("Cs",)), max_size=200),

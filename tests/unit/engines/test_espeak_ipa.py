@@ -12,6 +12,7 @@ from auto_voice.engines.espeak_library import _read_tables
 from auto_voice.engines.espeak_phonemes import MAX_PHONEMES, Phonology, table_of
 from auto_voice.engines.espeak_tables import Phoneme, Tables
 from auto_voice.engines.espeak_text import LibraryText
+from tests.examples import examples
 from tests.unit.engines.speaking import loaded, said_by, samples, speak, speech
 
 SENTENCE = "I say tomato now."
@@ -199,7 +200,7 @@ def test_double_brackets_of_a_client_are_text_still(engine):
     assert len(beside) == pytest.approx(len(speech(text)), rel=0.03)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(ipa=st.text(max_size=60) | st.text("təˈmɑːʊ]['|,_^ \x01\t<>%#", max_size=60))
 def test_ipa_turns_into_mnemonics_and_nothing_else(english, tables, ipa):
     """No IPA ends the phonemes, switches the language or is a control character."""
@@ -238,7 +239,9 @@ def hostage(start_worker):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     text=st.text(st.characters(exclude_categories=("Cs",)), max_size=80),

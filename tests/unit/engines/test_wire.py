@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auto_voice.engines import wire
+from tests.examples import examples
 
 MESSAGES = st.lists(
     st.tuples(st.integers(1, 8), st.one_of(st.binary(max_size=40), st.just(b"x" * 70_000))),
@@ -53,7 +54,7 @@ def wired(messages):
     return bytes(data)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(messages=MESSAGES, data=st.data())
 def test_messages_arrive_as_sent_however_they_are_cut(messages, data):
     """Even where the rest of a message comes after a timeout."""

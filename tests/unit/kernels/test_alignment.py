@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from auto_voice.errors import MissingDependency
 from auto_voice.kernels import native
 from auto_voice.kernels.alignment import maximum_path
+from tests.examples import examples
 
 
 def best_starts(values):
@@ -45,7 +46,7 @@ def batches(draw):
     return values, lengths
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(batches())
 def test_no_way_is_likelier(batch):
     """And of those as likely it is the one that the docstring tells."""

@@ -22,6 +22,7 @@ from auto_voice.monitoring.synthesis_metrics import (
     OUTCOMES,
     TRANSPORTS,
 )
+from tests.examples import examples
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_what_goes_up_and_down_is_looked_at_when_asked(metrics):
     assert value(metrics, "engine_last_success_timestamp_seconds", engine="stub") == 1700000000.5
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(methods=st.lists(st.text(max_size=10), max_size=20))
 def test_no_client_can_add_series_by_a_method(methods):
     metrics = Metrics("stub")

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from auto_voice.synthesis.cache import AudioCache, MemoryStore
 from auto_voice.synthesis.disk_store import DiskStore
+from tests.examples import examples
 from tests.unit.synthesis.entries import LIMIT, disk_full_after, entry, key, run_threads
 
 
@@ -60,7 +61,7 @@ class InMemory(RuleBasedStateMachine):
         assert self.evicted == self.expected_evictions
 
 
-InMemory.TestCase.settings = settings(deadline=None, max_examples=60)
+InMemory.TestCase.settings = settings(deadline=None, max_examples=examples(60))
 TestInMemory = InMemory.TestCase
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from auto_voice.synthesis.cache import Entry
 from auto_voice.synthesis.disk_store import DiskStore, Ledger
+from tests.examples import examples
 from tests.unit.synthesis.entries import LIMIT, disk_full_after, entry, key, run_threads
 
 ALL_BUT_AUDIO = 100
@@ -61,7 +62,7 @@ def complaints(caplog):
     return caplog.text.count("disk does not work")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(audio=st.binary(max_size=5000), audio_s=st.floats(allow_nan=False))
 def test_it_gives_back_what_it_was_given(tmp_path_factory, audio, audio_s):
     store = opened(tmp_path_factory.mktemp("cache"))
@@ -119,7 +120,7 @@ class TestLimit:
         assert disk.get(key(1)) is None
         assert sum(evicted) == 11 - len(files(folder)) > 0
 
-    @settings(deadline=None, max_examples=25)
+    @settings(deadline=None, max_examples=examples(25))
     @given(sizes=st.lists(st.integers(0, LIMIT + 100), max_size=30))
     def test_it_takes_no_more(self, tmp_path_factory, sizes):
         folder = tmp_path_factory.mktemp("cache")
@@ -129,7 +130,7 @@ class TestLimit:
             assert store.size_bytes == size_of(folder) <= LIMIT
             assert all_bytes(folder) <= LIMIT + ALL_BUT_AUDIO
 
-    @settings(deadline=None, max_examples=25)
+    @settings(deadline=None, max_examples=examples(25))
     @given(puts=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 15)), max_size=60))
     def test_each_one_below_the_limit_is_not_all_of_them_below_it(self, tmp_path_factory, puts):
         """The limit is the folder's: what others write counts, too, at once."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from auto_voice.errors import Cancelled, EngineCrashed, EngineFailed
 from auto_voice.synthesis.flight import Flights
 from auto_voice.synthesis.stream import Stats
+from tests.examples import examples
 
 PIECES = [b"first ", b"second ", b"third ", b"last"]
 WHOLE = b"".join(PIECES)
@@ -392,7 +393,7 @@ class Piece(bytes):
         return sum(cls.held)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     limit=st.integers(0, 60),
     sizes=st.lists(st.integers(1, 20), min_size=1, max_size=10),

@@ -48,6 +48,7 @@ def espeak(service, **options):
     return service(engine="espeak", cache="off", **options)
 
 
+@pytest.mark.slow
 def test_voices_are_equally_loud(service):
     """Within 1.5 LU on a text of some seconds, though by nature they lie 17 apart."""
     running = espeak(service)
@@ -60,11 +61,13 @@ def test_voices_are_equally_loud(service):
         assert peak_db(pcm) < -0.9 or voice == "en-us"
 
 
+@pytest.mark.slow
 def test_another_target_is_met(service):
     quiet = espeak(service, loudness_lufs=-30)
     assert lufs(said(quiet, TEXT, **RAW), RATE) == pytest.approx(-30, abs=1.5)
 
 
+@pytest.mark.slow
 def test_the_default_voice_is_what_its_engine_says(service):
     """The embedded voice is at the target by nature: levelling costs it nothing."""
     assert said(espeak(service), TEXT, **RAW) == said(espeak(service, loudness_lufs=0), TEXT, **RAW)

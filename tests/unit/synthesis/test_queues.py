@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from auto_voice.errors import EngineUnavailable, Overloaded
 from auto_voice.synthesis.scheduler import FairScheduler
+from tests.examples import examples
 from tests.unit.synthesis.test_scheduler import FIXED_COST, FakeWorker, cost, job
 
 
@@ -91,7 +92,7 @@ class Mixed:
             self.scheduler.leave(self.ticket)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     texts=st.lists(st.lists(st.integers(1, 400), min_size=8, max_size=30), min_size=2, max_size=5),
     others=st.lists(st.integers(1, 400), max_size=60),

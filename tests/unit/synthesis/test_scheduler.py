@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
 from auto_voice.errors import DeadlineExceeded, Draining, EngineUnavailable, Overloaded
+from tests.examples import examples
 from tests.unit.synthesis.queueing import OneEngine
 
 FIXED_COST = 20
@@ -250,7 +251,7 @@ def test_a_pause_saves_up_no_claims(scheduler, worker):
     assert 4 <= sum(served) <= 6
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     lengths=st.lists(
         st.lists(st.integers(1, 400), min_size=3, max_size=25), min_size=2, max_size=6
@@ -384,7 +385,9 @@ class Counted:
         raise AssertionError("only direct jobs are given back")
 
 
-Scheduling.TestCase.settings = settings(deadline=None, max_examples=40, stateful_step_count=40)
+Scheduling.TestCase.settings = settings(
+    deadline=None, max_examples=examples(40), stateful_step_count=40
+)
 TestScheduling = Scheduling.TestCase
 
 

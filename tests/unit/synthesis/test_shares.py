@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from auto_voice.engines.engine import Utterance
 from auto_voice.engines.job import Job
+from tests.examples import examples
 from tests.unit.synthesis.queueing import OneEngine
 
 FIXED_COST = 20
@@ -132,7 +133,7 @@ def newcomers(room):
 
 
 @pytest.mark.parametrize("clients", [1, 8, SIXTY])
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     workers=st.integers(1, 4),
     readers=st.lists(costs, max_size=5),
@@ -164,7 +165,7 @@ def shares(room, clients, until):
 
 
 @pytest.mark.parametrize("clients", [1, 2, 8, SIXTY])
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=examples(10))
 @given(
     workers=st.sampled_from([1, 2, 8]),
     long=st.lists(costs, min_size=1, max_size=5),
@@ -188,7 +189,7 @@ def test_a_long_text_gets_its_share_beside_texts_that_keep_coming(
 
 @pytest.mark.parametrize("clients", [1, 8, SIXTY])
 @pytest.mark.parametrize("readers", [2, pytest.param(20, marks=pytest.mark.slow)])
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=examples(8))
 @given(workers=st.integers(1, 3), long=costs, short=costs)
 def test_many_long_texts_get_half_of_their_shares_at_least(clients, readers, workers, long, short):
     """Newcomers go first, and where few of them compete with many texts this has its price."""
@@ -200,7 +201,7 @@ def test_many_long_texts_get_half_of_their_shares_at_least(clients, readers, wor
     assert max(got[:readers]) <= 1.3 * min(got[:readers]), "equal shares among them"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     workers=st.integers(1, 4),
     readers=st.lists(costs, min_size=1, max_size=25),
@@ -224,7 +225,7 @@ def test_a_newcomer_waits_for_a_sentence_or_two_and_the_newcomers_before_it(
         assert sum(other.cost for other in between if not other.first) <= before + 2 * LONGEST
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     workers=st.integers(1, 4),
     readers=st.lists(st.lists(costs, min_size=1, max_size=4), min_size=1, max_size=25),

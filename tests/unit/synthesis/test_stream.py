@@ -23,6 +23,7 @@ from auto_voice.synthesis.stream import LOOKAHEAD, Manner, SpeechStream, Stats
 from auto_voice.synthesis.tape import SILENT_ANSWER_S
 from auto_voice.text.plan import plan_text
 from auto_voice.text.sentences import segments
+from tests.examples import examples
 from tests.unit.audio.sound import decode
 from tests.unit.engines.speaking import samples, speech, tones
 from tests.unit.synthesis.service import (
@@ -131,7 +132,9 @@ class TestContent:
             assert answers[text] == expected_pcm(engine, text, 16000)
 
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=examples(25),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(
         words=st.lists(
@@ -170,6 +173,7 @@ class TestSilence:
         assert SILENT_ANSWER_S <= len(data) / 2 / 16000 < 1
 
 
+@pytest.mark.slow
 class TestMemory:
     """It does not grow with the text."""
 

@@ -35,6 +35,7 @@ from auto_voice.synthesis.speech import SpeechRequest, outcome_of
 from auto_voice.synthesis.synthesizer import Synthesizer
 from auto_voice.text.lexicon_store import LexiconStore
 from auto_voice.voices.folder import VoiceFolder
+from tests.examples import examples
 from tests.unit.synthesis.service import TEXT, answer, begin, counted, expected_pcm, said, wait_for
 
 PCM = {"format": "pcm", "sample_rate": 16000}
@@ -96,6 +97,21 @@ class TestRefusals:
         with pytest.raises(Draining):
             begin(running, "Hello.")
 
+    def test_but_not_who_came_before_the_stop(self, service, monkeypatch):
+        """However long it takes from there to the first sentence."""
+        running = service(cache="off")
+        whole = said(running, "Hello.", **PCM)
+        plan = running.synthesizer.plan
+
+        def stopping_meanwhile(request):
+            running.drain()
+            return plan(request)
+
+        monkeypatch.setattr(running.synthesizer, "plan", stopping_meanwhile)
+        assert said(running, "Hello.", **PCM) == whole
+        with pytest.raises(Draining):
+            begin(running, "Hello.")
+
     def test_each_is_counted(self, service):
         running = service(cache="off", max_requests=1)
 
@@ -132,7 +148,9 @@ def test_text_that_is_no_proper_text_is_spoken_or_refused(service, cache, text):
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     text=st.text(st.characters(), max_size=60),

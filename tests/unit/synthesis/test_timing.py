@@ -20,11 +20,14 @@ from auto_voice.synthesis.timing import (
 from auto_voice.text.aligned import Aligned, Piece
 from auto_voice.text.plan import Line
 from auto_voice.text.script import Style
+from tests.examples import examples
 from tests.unit.synthesis.service import begin
 
 RATE = 1000
 GENTLE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

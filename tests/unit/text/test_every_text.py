@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from auto_voice.text.characters import SPEAKABLE, UNSPEAKABLE
 from auto_voice.text.sentences import Segment, Segmenter, segments
+from tests.examples import examples
 from tests.unit.text.texts import LANGUAGES, any_text
 
 
@@ -21,7 +22,7 @@ def blank(text):
     return not UNSPEAKABLE.sub(" ", text).strip()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(any_text, st.sampled_from(LANGUAGES), st.one_of(st.integers(1, 12), st.just(400)))
 @example("".join(map(chr, range(0x3000))), "en", 400)
 def test_every_character_is_in_one_segment(text, language, max_chars):

@@ -10,6 +10,7 @@ from auto_voice.errors import InvalidLexicon
 from auto_voice.text.aligned import Aligned, Piece
 from auto_voice.text.lexicon import MAX_ENTRIES, MAX_PER_WORD, Lexicon
 from auto_voice.text.lexicon_entry import Entry
+from tests.examples import examples
 
 
 def said(text, *entries, language="en-us"):
@@ -202,7 +203,7 @@ TEXTS = st.lists(
 ).map("".join) | st.text(max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     entries=ENTRIES,
     texts=st.lists(st.tuples(TEXTS, st.booleans()), max_size=5),

@@ -149,13 +149,13 @@ HOSTILE = (
 @pytest.mark.slow
 @pytest.mark.parametrize("part", HOSTILE)
 def test_hostile_texts_take_linear_time(part):
-    """Quadratic time would be minutes for these; linear is about half a second on a slow core."""
+    """Quadratic time would be half a minute; linear is a quarter of a second on a slow core."""
     pytest.importorskip("emoji")
-    size = 30_000
+    size = 15_000
     for text in ((part * size)[:size], (f"5{part}" * size)[:size]):
         began = time.process_time()
         normalise(Aligned.verbatim(text), "en")
-        assert time.process_time() - began < 6
+        assert time.process_time() - began < 2
 
 
 def test_numbers_of_any_length_are_read():

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auto_voice.text.sentences import Segmenter, segments
+from tests.examples import examples
 from tests.unit.text.texts import LANGUAGES, any_text
 
 any_limit = st.one_of(st.integers(1, 12), st.just(40), st.just(400))
@@ -18,7 +19,7 @@ def in_pieces(pieces, language, max_chars):
     return found + segmenter.finish()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(any_text, st.sampled_from(LANGUAGES), any_limit, st.data())
 def test_any_pieces_give_what_the_whole_gives(text, language, max_chars, data):
     """However a text is divided, its segments are the same."""
@@ -28,7 +29,7 @@ def test_any_pieces_give_what_the_whole_gives(text, language, max_chars, data):
     assert in_pieces(pieces, language, max_chars) == whole
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(any_text, st.sampled_from(LANGUAGES), any_limit)
 @example("x\r\n y", "en", 400)
 @example("x\r\n\r\ny", "en", 400)
@@ -152,7 +153,7 @@ def test_a_text_goes_on_after_a_sentence_was_taken():
     assert segmenter.finish() == [("F", 21, 22, True)]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(any_text, st.sampled_from(LANGUAGES), any_limit, st.data())
 def test_every_character_is_in_one_segment_wherever_it_is_settled(text, language, limit, data):
     """Taking sentences early moves borders; it loses nothing and repeats nothing."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from auto_voice.voices import folder as module
 from auto_voice.voices.folder import VoiceFolder
+from tests.examples import examples
 from tests.unit.engines import sherpa_voices
 from tests.unit.voices.dropped import age, config, drop, drop_piper, model
 
@@ -260,7 +261,9 @@ def test_a_broken_voice_is_logged_once(watched, caplog):
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=examples(60),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.binary(max_size=300), text=st.text(max_size=60))
 def test_any_content_is_a_voice_or_broken_and_never_an_error(tmp_path, data, text):

@@ -180,6 +180,7 @@ def test_what_a_server_can_do_wrong_leaves_no_voice(install, mirror, folder, fau
     assert (folder / "a.onnx").read_bytes() == mirror.files["a.onnx"]
 
 
+@pytest.mark.slow
 def test_a_server_that_sends_next_to_nothing_is_given_up(mirror, folder):
     entry = mirror.voice("a")
     mirror.always["a.onnx"] = drip

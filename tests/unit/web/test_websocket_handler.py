@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from auto_voice.errors import AutoVoiceError, RateLimited
 from auto_voice.web.websocket.contract import Limits
+from tests.examples import examples
 from tests.unit.web.talking import LIMITS, talking
 
 any_json = st.recursive(
@@ -44,7 +45,9 @@ any_message = st.one_of(
 
 @pytest.mark.slow
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(messages=st.lists(any_message, max_size=12))
 def test_no_message_does_harm(service, messages):

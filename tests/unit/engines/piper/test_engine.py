@@ -41,6 +41,7 @@ def change(folder, voice, **changes):
     path.write_text(json.dumps(described), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_people_of_a_voice_sound_different(engine):
     said = {name: speak(engine, "Hello.", name).pcm for name in ("people+p0", "people+P1")}
     assert said["people+p0"] == speak(engine, "Hello.", "people").pcm
@@ -64,6 +65,7 @@ def test_the_best_quality_is_preferred(folder, engine):
     assert engine.preferred() == {"en-us": "fine", "en": "fine"}
 
 
+@pytest.mark.slow
 def test_voices_come_and_go_with_their_files(folder, engine):
     voices.put(folder, "en-us", "pt_PT-tugão.one")
     assert "pt_PT-tugão.one" in [voice.id for voice in engine.voices()]
@@ -74,6 +76,7 @@ def test_voices_come_and_go_with_their_files(folder, engine):
         speak(engine, "Hello.", "pt_PT-tugão.one")
 
 
+@pytest.mark.slow
 def test_a_voice_that_is_replaced_is_loaded_anew(folder, engine):
     before = speak(engine, "Hello.", "en-us").pcm
     data = (folder / "fine.onnx").read_bytes()
@@ -82,6 +85,7 @@ def test_a_voice_that_is_replaced_is_loaded_anew(folder, engine):
     assert speak(engine, "Hello.", "en-us").pcm == speak(engine, "Hello.", "fine").pcm != before
 
 
+@pytest.mark.slow
 def test_broken_voices_are_told_of_and_harm_no_other(folder, engine, caplog):
     (folder / "en-us.onnx").write_bytes(b"no voice at all")
     (folder / "fine.onnx.json").write_text("{}", encoding="utf-8")
@@ -93,6 +97,7 @@ def test_broken_voices_are_told_of_and_harm_no_other(folder, engine, caplog):
     assert speak(engine, "Hello.", "people").pcm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -119,6 +124,7 @@ def test_an_id_is_no_path(engine, voice):
         speak(engine, "Hello.", voice)
 
 
+@pytest.mark.slow
 def test_voices_that_were_not_used_lately_make_room(folder, monkeypatch):
     sizes = {name: os.path.getsize(folder / f"{name}.onnx") for name in ("en-us", "people", "fine")}
     made = store.VoiceStore(str(folder), "piper", 1)
@@ -133,6 +139,7 @@ def test_voices_that_were_not_used_lately_make_room(folder, monkeypatch):
     assert made.loaded()[-1] == "en-us"
 
 
+@pytest.mark.slow
 def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
     """Each time it is, since that takes a while without any other sign of life."""
     made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
@@ -141,6 +148,7 @@ def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
     assert [speak(made, "Hello.", voice).loads for voice in voices_] == [1, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_letters_are_read_by_voices_that_learnt_letters(folder, engine):
     change(folder, "en-us", phoneme_type="text")
     told = speak(engine, "one two", "en-us", timestamps=True)
@@ -148,6 +156,7 @@ def test_letters_are_read_by_voices_that_learnt_letters(folder, engine):
     assert samples(told.pcm).any()
 
 
+@pytest.mark.slow
 def test_silence_between_sentences_is_what_the_voice_says(folder, engine):
     change(folder, "en-us", inference={"sentence_silence": 0.0})
     short = speak(engine, "One. Two.", "en-us").pcm
@@ -155,6 +164,7 @@ def test_silence_between_sentences_is_what_the_voice_says(folder, engine):
     assert len(speak(engine, "One. Two.", "en-us").pcm) == len(short) + 2 * 22050
 
 
+@pytest.mark.slow
 def test_a_client_that_leaves_ends_the_work_within_a_piece():
     """What is computed for nobody is a piece, not the rest of the text."""
     whole = speak(loaded("piper"), LONG)
@@ -163,6 +173,7 @@ def test_a_client_that_leaves_ends_the_work_within_a_piece():
     assert len(stopped.pcm) * 10 < len(whole.pcm)
 
 
+@pytest.mark.slow
 def test_two_workers_say_the_same(start_worker):
     said = [said_by(start_worker("piper"), LONG).pcm for _ in range(2)]
     assert said[0] == said[1] == speak(loaded("piper"), LONG).pcm
@@ -210,6 +221,7 @@ int mkdir(const char *p, mode_t m)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("cc")
 @pytest.mark.parametrize("quiet", [True, False])
 def test_nothing_is_looked_up_and_nothing_written(tmp_path, quiet):

@@ -23,6 +23,7 @@ def whole_of(speech):
     return np.concatenate(list(speech.pieces))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("voice", "speaker"), VOICES)
 def test_pieces_equal_the_unsplit_graph(voice, speaker):
     """To 1e-5 of the peak, at lengths with one piece, two and many."""
@@ -119,6 +120,7 @@ def test_margins_follow_from_the_graph():
         assert reach(graph, [conv.input[0]], graph.outputs[0]) == Reach(margin, margin, 256)
 
 
+@pytest.mark.slow
 def test_a_graph_that_cannot_be_split_runs_whole(tmp_path, caplog):
     """A model of another make is spoken all the same, in one piece."""
     model = onnx_schema.Model()
@@ -148,6 +150,7 @@ def other_make(path, changes):
     return Network(path)
 
 
+@pytest.mark.slow
 def test_what_runs_whole_says_the_same_again_too(tmp_path):
     """Whatever was said before, in another process as well, and yet there is noise in it."""
     path = tmp_path / "other.onnx"

@@ -11,6 +11,7 @@ from auto_voice.errors import InvalidSSML
 from auto_voice.text.aligned import Aligned
 from auto_voice.text.script import Boundary, Break, Clip, Mark, Words
 from auto_voice.text.ssml import parse
+from tests.examples import examples
 
 # Letters that no tag and no attribute below has, so that a tag that is spoken would show.
 LETTERS = "ÀÉÎ漢字😀𝒳 ,.'\"\n\r\t>-;#?!"
@@ -112,7 +113,8 @@ def resolve(src):
     return "/clips/a" if src == "yes" else None
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(400), deadline=None)
 @given(documents, st.sampled_from(["", "\ufeff", '<?xml version="1.0"?>\r\n', "<speak>"]))
 def test_every_character_of_the_text_is_spoken_in_its_place_and_nothing_else_is(nodes, before):
     """No tag, no attribute and no comment is heard, and every piece knows where it is from."""
@@ -140,7 +142,7 @@ def test_every_character_of_the_text_is_spoken_in_its_place_and_nothing_else_is(
         assert without_put == squeezed("".join(map(heard, nodes)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(documents)
 def test_items_come_in_the_order_in_which_they_are_written(nodes):
     source = "x" + "".join(map(written, nodes))
@@ -182,7 +184,8 @@ fragments = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(1500), deadline=None)
 @given(fragments)
 @example("<?xml version='1.0' encoding='utf-16'?><speak>x</speak>")
 @example("<?xml version='9'?><speak>x</speak>")
@@ -203,7 +206,7 @@ def test_whatever_is_sent_is_read_or_refused_with_its_place(source):
         assert all(isinstance(item, (Words, Break, Mark, Clip, Boundary)) for item in items)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(TAGS), st.text(max_size=20))
 def test_whatever_an_attribute_says_is_understood_or_refused(tag, value):
     name, attributes = tag
