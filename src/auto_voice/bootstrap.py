@@ -11,7 +11,7 @@ from auto_voice.audio.resample import Resampler
 from auto_voice.engines import EMBEDDED, PACKAGES, chosen
 from auto_voice.engines.engine import EngineOptions
 from auto_voice.engines.pool import Listener, WorkerPool
-from auto_voice.errors import MissingDependency, SettingsError, VoiceUnavailable
+from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
@@ -118,8 +118,11 @@ class _EngineListener(Listener):
     def worker_ready(self, load_s: float) -> None:
         self._metrics.engine.worker_ready(self._engine, load_s)
 
-    def voice_unavailable(self, voice: str, error: VoiceUnavailable) -> None:
-        self.ensemble.broke(self._engine, voice, error)
+    def voice_spoke(self, voice: str) -> None:
+        self.ensemble.spoke(voice)
+
+    def voice_failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        return self.ensemble.failed(voice, error)
 
 
 def check(settings: Settings) -> None:
@@ -178,7 +181,9 @@ def build(settings: Settings) -> Service:
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
         backends={"redis": redis.fault} if redis is not None else {},
         others={name: partial(ensemble.fault, name) for name in engines if name != primary},
-        voices=installs.fault if settings.wanted_voices else None,
+        voices=(
+            partial(_voices_fault, settings, installs, ensemble) if settings.wanted_voices else None
+        ),
     )
     metrics.synthesis.watch(
         waiting=lambda engine: scheduler.queue(engine).waiting,
@@ -247,6 +252,15 @@ def _ensemble(
     for listener in listeners.values():
         listener.ensemble = ensemble
     return ensemble
+
+
+def _voices_fault(settings: Settings, installs: Installs, ensemble: Ensemble) -> Optional[str]:
+    """Why not all voices that the settings want can be used; None if they can."""
+    faults = [installs.fault()]
+    for voice in settings.wanted_voices:
+        reason = ensemble.why_broken(voice)
+        faults.append(reason and f"{voice} cannot be used: {reason}")
+    return "; ".join(filter(None, faults)) or None
 
 
 def tracing_module() -> Any:

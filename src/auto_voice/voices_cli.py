@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Tuple
 import click
 
 from auto_voice import settings
-from auto_voice.errors import AutoVoiceError, VoiceNotFound
+from auto_voice.errors import AutoVoiceError, VoiceNotFound, VoiceUnavailable
 
 if TYPE_CHECKING:
     from auto_voice.settings import Settings
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from auto_voice.voices.install import Installer, Progress
     from auto_voice.voices.offer import Offer
     from auto_voice.voices.store import Record, VoiceStore
+
+
+_TRY_S = 60.0
 
 
 class _Voices(click.Group):
@@ -48,12 +51,14 @@ def voices() -> None:
 @click.option("-l", "--language", help="Only voices that speak it, such as en or pt-br.")
 @click.option("-g", "--gender", type=click.Choice(["female", "male"]))
 @click.option("--variants", is_flag=True, help="Also every voice's variants.")
+@click.option("--try", "tried", is_flag=True, help="First have each installed voice speak.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(
     name: Optional[str],
     language: Optional[str],
     gender: Optional[str],
     variants: bool,
+    tried: bool,
     as_json: bool,
 ) -> None:
     """List the voices that can speak now, or describe the one called NAME."""
@@ -65,6 +70,12 @@ def list_(
     service = build(loaded)
     try:
         catalogue = service.synthesizer.catalogue
+        if tried:
+            for voice in catalogue.list():
+                if voice.size_bytes is not None:  # else it is no file
+                    with contextlib.suppress(VoiceUnavailable):  # it is among the broken then
+                        service.synthesizer.probe(_TRY_S, voice)
+            catalogue = service.synthesizer.catalogue
         if name is not None:
             found = [catalogue.find(name)]
         else:

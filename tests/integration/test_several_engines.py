@@ -11,7 +11,13 @@ from auto_voice import engines, settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.pool import WorkerPool
 from auto_voice.engines.stub import SAMPLE_RATE_HZ, tone_hz
-from auto_voice.errors import EngineCrashed, EngineTimeout, VoiceNotFound, VoiceUnavailable
+from auto_voice.errors import (
+    EngineCrashed,
+    EngineFailed,
+    EngineTimeout,
+    VoiceNotFound,
+    VoiceUnavailable,
+)
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest
@@ -220,6 +226,30 @@ def test_a_voice_that_does_not_load_is_broken_until_its_files_change(running):
     (folder / "refuse").unlink()
     until(lambda: running.has("anna"), "it is tried again")
     assert running.say("Hello.", "anna")
+
+
+@pytest.mark.parametrize("text", ["FAIL", "CRASH"])
+def test_a_voice_that_fails_before_it_was_ever_heard_is_broken(running, text):
+    """Whoever asks next need not lose a worker to find out; others are as they were."""
+    folder = drop_and_wait(running, "anna")
+    with pytest.raises(VoiceUnavailable, match="anna does not speak"):
+        running.say(text, "anna")
+    assert [each.id for each in running.synthesizer.catalogue.broken] == ["anna"]
+    assert running.say("Hello.", "stub:en-us")
+    (folder / "better").write_text("")
+    until(lambda: running.has("anna"), "its files have changed")
+    assert running.say("Hello.", "anna")
+
+
+@pytest.mark.parametrize(("text", "error"), [("FAIL", EngineFailed), ("CRASH", EngineCrashed)])
+def test_a_text_that_a_voice_fails_at_takes_the_voice_from_nobody(running, text, error):
+    """Once it has been heard, the voice is not what is to blame."""
+    drop_and_wait(running, "anna")
+    assert running.say("Hello.", "anna")
+    with pytest.raises(error) as raised:
+        running.say(text, "anna")
+    assert not isinstance(raised.value, VoiceUnavailable)
+    assert running.has("anna")
 
 
 def test_a_voice_of_an_engine_that_is_not_there_says_so(running):

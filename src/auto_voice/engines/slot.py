@@ -24,7 +24,6 @@ from auto_voice.errors import (
     EngineFailed,
     EngineTimeout,
     EngineUnavailable,
-    VoiceUnavailable,
 )
 
 log = logging.getLogger(__name__)
@@ -64,8 +63,12 @@ class Listener:
     def worker_ready(self, load_s: float) -> None:
         """A worker has spoken its first word, ``load_s`` seconds after its start."""
 
-    def voice_unavailable(self, voice: str, error: VoiceUnavailable) -> None:
-        """A voice, by the engine's own id, could not be loaded."""
+    def voice_spoke(self, voice: str) -> None:
+        """A voice, by the engine's own id, has been heard."""
+
+    def voice_failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        """A voice, by the engine's own id, was not heard; returns what its client is told."""
+        return error
 
 
 class Pool(Protocol):
@@ -252,20 +255,24 @@ class Slot:
             elif job.attempts < MAX_ATTEMPTS:
                 pool.dispatcher.put_back(job)
             elif isinstance(death, WorkerHung):
-                job.fail(EngineTimeout("The engine did not answer in time.", retry_after_s=1))
+                self._fail(
+                    job, EngineTimeout("The engine did not answer in time.", retry_after_s=1)
+                )
             else:
-                job.fail(EngineCrashed("The engine crashed on this text.", retry_after_s=1))
+                self._fail(job, EngineCrashed("The engine crashed on this text.", retry_after_s=1))
             raise
         except AutoVoiceError as error:
-            if isinstance(error, VoiceUnavailable):
-                pool.listener.voice_unavailable(job.utterance.voice, error)
-            job.fail(error)
+            self._fail(job, error)
         except Exception as error:
             # Ours, not the worker's; but who knows what it has been told.
             log.exception("a job failed unexpectedly")
             job.fail(EngineFailed(f"internal error: {type(error).__name__}"))
             process.kill()
             raise WorkerDied("it was in the middle of something") from error
+
+    def _fail(self, job: Job, error: AutoVoiceError) -> None:
+        """An engine could not do ``job``; the voice may be to blame, and not the text."""
+        job.fail(self._pool.listener.voice_failed(job.utterance.voice, error))
 
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool
@@ -294,6 +301,8 @@ class Slot:
 
         process.speak(job.utterance, audio, job.words.append, idle, POLL_S, loading)
         pool.last_success = time.time()
+        if job.delivered:
+            pool.listener.voice_spoke(job.utterance.voice)
 
     def _note_death(self, error: Exception) -> None:
         if isinstance(error, WorkerHung):

@@ -7,6 +7,7 @@ whenever that has happened, and whoever has the old one may go on with it.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
@@ -14,20 +15,29 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 from auto_voice.engines import PACKAGES
 from auto_voice.engines.engine import Capabilities, Description, Voice
 from auto_voice.engines.pool import WorkerPool
-from auto_voice.errors import AutoVoiceError, EngineUnavailable
+from auto_voice.errors import (
+    AutoVoiceError,
+    EngineCrashed,
+    EngineFailed,
+    EngineTimeout,
+    EngineUnavailable,
+    VoiceUnavailable,
+)
 from auto_voice.voices.catalogue import BrokenVoice, Catalogue, Roster
 from auto_voice.voices.folder import Installed, VoiceFolder
 
+log = logging.getLogger(__name__)
+
 LOAD_WAIT_S = 30.0
 BROKEN_S = 60.0
-"""Seconds after which a voice that could not be loaded is tried again, though its files are the
+"""Seconds after which a voice that did not speak is tried again, though its files are the
 same: what it lacked, memory say, may be there now."""
 
 _QUALITIES = {"x_low": 0, "low": 1, "medium": 2, "high": 3}
 
 
 class _Failed(NamedTuple):
-    """A voice that an engine could not load."""
+    """A voice that an engine could not load, or that failed before it was ever heard."""
 
     identity: str
     until: float
@@ -52,6 +62,10 @@ class Ensemble:
         self._aliases = dict(aliases)
         self._failed: Dict[str, _Failed] = {}
         """By a voice's id."""
+        self._heard: Dict[str, str] = {}
+        """Voices that have spoken, by their ids, with what their files were."""
+        self._told: Dict[str, Tuple[Optional[str], str]] = {}
+        """What has been logged of each voice that failed: its files, and why."""
         self._making = threading.Lock()
         self._made_of: Optional[Tuple[Any, ...]] = None
         self._catalogue: Optional[Catalogue] = None
@@ -151,12 +165,43 @@ class Ensemble:
         error = pool.load_error
         return f"no worker is ready: {error}" if error else "no worker is ready"
 
-    def broke(self, engine: str, voice: str, error: AutoVoiceError) -> None:
-        """A voice, by the engine's own id, could not be loaded."""
+    def spoke(self, voice: str) -> None:
+        """A voice, by its engine's own id, has been heard."""
         voice_id = voice.partition("+")[0]
-        identity = self.folder.look().identities.get(voice_id, "")
-        failed = _Failed(identity, time.monotonic() + BROKEN_S, error.message.rstrip("."))
+        identity = self.folder.look().identities.get(voice_id)
+        if identity is not None and self._heard.get(voice_id) != identity:
+            self._heard[voice_id] = identity
+
+    def failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        """A voice, by its engine's own id, was not heard; returns what to tell its client.
+
+        A voice from a file that has never spoken and fails is broken, whatever it fails at. Once
+        it has spoken, it may be the text: that is no reason to take the voice from others.
+        """
+        voice_id = voice.partition("+")[0]
+        identity = self.folder.look().identities.get(voice_id)
+        if not isinstance(error, VoiceUnavailable):
+            fails = isinstance(error, (EngineFailed, EngineCrashed, EngineTimeout))
+            if identity is None or not fails or self._heard.get(voice_id) == identity:
+                return error
+            error = VoiceUnavailable(f"The voice {voice_id} does not speak: {error.message}")
+        reason = error.message.rstrip(".")
+        if self._told.get(voice_id) != (identity, reason):
+            self._told[voice_id] = (identity, reason)
+            extra = {"voice": voice_id, "reason": reason}
+            log.warning("voice %s cannot be used: %s", voice_id, reason, extra=extra)
+        failed = _Failed(identity or "", time.monotonic() + BROKEN_S, reason)
         self._failed = {**self._failed, voice_id: failed}
+        return error
+
+    def why_broken(self, voice: str) -> Optional[str]:
+        """Why an installed voice cannot be used, as far as it is known now; waits for nothing."""
+        installed = self.folder.look()
+        for broken in installed.broken:
+            if broken.id == voice:
+                return broken.reason
+        found = (self._reason(each) for each in installed.voices if each.id == voice)
+        return next(found, None)
 
     def counts(self) -> Iterator[Tuple[Tuple[str, str], int]]:
         """How many voices each engine has, by their state, for the metrics."""

@@ -11,7 +11,7 @@ import msgspec
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import sample_rate_for
-from auto_voice.engines.engine import Description, Utterance
+from auto_voice.engines.engine import Description, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import (
     AutoVoiceError,
@@ -122,8 +122,11 @@ class Synthesizer:
         speech._on_close = lambda done: self._account(done, request, transport)
         return speech
 
-    def probe(self, timeout_s: float) -> None:
+    def probe(self, timeout_s: float, voice: Optional[Voice] = None) -> None:
         """Have a worker really speak, past the cache but through the queue.
+
+        Args:
+            voice: None: one of the engine that this server cannot do without.
 
         Raises:
             AutoVoiceError: that fails, or takes longer than ``timeout_s`` seconds.
@@ -131,9 +134,9 @@ class Synthesizer:
         began = time.monotonic()
         ticket = self.scheduler.admit()
         try:
-            engine = self.ensemble.primary
-            utterance = Utterance("ready", self.ensemble.voice_of(engine).id)
-            job = Job(utterance, began + timeout_s, began + timeout_s, engine=engine)
+            voice = voice or self.ensemble.voice_of(self.ensemble.primary)
+            utterance = Utterance("ready", voice.own_id)
+            job = Job(utterance, began + timeout_s, began + timeout_s, engine=voice.engine)
             self.scheduler.submit(ticket, job)
             if not any(job.results(lambda: False)):
                 raise EngineFailed("the engine is silent")

@@ -79,6 +79,19 @@ class VoiceConfig(msgspec.Struct):
             return tuple(sorted(self.speaker_id_map, key=self.speaker_id_map.__getitem__))
         return tuple(map(str, range(self.num_speakers)))
 
+    @property
+    def scales(self) -> Tuple[float, float, float]:
+        """How the voice speaks by itself: noise, length, and noise of durations."""
+        told = self.inference
+        return told.noise_scale, told.length_scale, told.noise_w
+
+    @property
+    def last_speaker(self) -> Optional[int]:
+        """The highest of the network's numbers for speakers; None: it has just one."""
+        if self.num_speakers < 2:
+            return None
+        return max(self.speaker_id_map.values(), default=self.num_speakers - 1)
+
     def voice(self, voice_id: str, size_bytes: int) -> Voice:
         """As it is listed."""
         spoken, where = self.language.name_english, self.language.country_english

@@ -124,13 +124,8 @@ class PiperEngine(Engine):
         counted from there."""
         config = voice.config
         ids, starts = numbers(sentence.phonemes, config.phoneme_id_map, config.phoneme_map)
-        scales = Scales(
-            config.inference.noise_scale,
-            config.inference.length_scale,
-            config.inference.noise_w,
-        )
         threads = idle_cores(self.options.cores)
-        speech = voice.network.speak(ids, scales, speaker, speed, threads)
+        speech = voice.network.speak(ids, Scales(*config.scales), speaker, speed, threads)
         begun = False
         for samples in speech.pieces:
             words = [] if begun else _words(sentence, starts, speech, len(ids), len(samples))
