@@ -212,6 +212,24 @@ def test_a_voice_that_was_replaced_is_not_heard_from_the_cache(running):
     assert new != old
 
 
+def test_what_was_spoken_while_a_voice_was_replaced_is_not_kept(running):
+    """It is of the one, or of the other, or of both; nobody hears it again."""
+    folder = drop_and_wait(running, "anna", sample_rate=22050)
+    request = SpeechRequest("PAUSE. " * 40, "anna", format="pcm")
+    pieces = iter(running.synthesizer.speak(request))
+    next(pieces)
+    manifest = folder / "voice.json"
+    manifest.write_text(manifest.read_text().replace("22050", "11025"))
+    until(lambda: running.find("anna").sample_rate == 11025, "the new one is seen")
+    manifest.write_text(manifest.read_text().replace("11025", "22050"))
+    for _ in pieces:
+        pass
+    until(lambda: running.find("anna").sample_rate == 22050, "the old one is back")
+    again = running.synthesizer.speak(request)
+    assert again.cache == "miss"
+    again.close()
+
+
 def test_a_voice_that_does_not_load_is_broken_until_its_files_change(running):
     folder = drop_and_wait(running, "anna")
     (folder / "refuse").write_text("")

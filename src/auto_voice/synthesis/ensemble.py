@@ -10,7 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 from auto_voice.engines import PACKAGES
 from auto_voice.engines.engine import Capabilities, Description, Voice
@@ -134,15 +145,23 @@ class Ensemble:
         return self.description(voice.engine).capabilities
 
     def identity(self, voice: Voice) -> Tuple[str, ...]:
-        """All that decides how a voice sounds: its engine, its name there, its files.
+        """All that decides how a voice sounds: its engine, its name there, what is in its files.
+        The same on every server that has the same; the first time, files are read for it.
 
         Raises:
             AutoVoiceError: its engine does not load.
         """
         engine = self.description(voice.engine)
         own_id = voice.own_id
-        files = self.folder.look().identities.get(own_id.partition("+")[0], "")
-        return engine.name, engine.version, own_id, files
+        self.folder.look()
+        return engine.name, engine.version, own_id, self.folder.digest(own_id.partition("+")[0])
+
+    def unchanged(self, voices: Iterable[Voice]) -> Callable[[], bool]:
+        """Tells whether nobody has touched the files of these voices since. If so, what was spoken
+        in between is what their `identity`, asked for from now on, says."""
+        ids = [voice.own_id.partition("+")[0] for voice in voices]
+        before = [self.folder.seen(voice_id) for voice_id in ids]
+        return lambda: all(map(self.folder.is_as, ids, before))
 
     def voice_of(self, engine: str) -> Voice:
         """Some voice of an engine, to try it with.

@@ -192,8 +192,11 @@ class Synthesizer:
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
+            unchanged = self.ensemble.unchanged(plan.voices)
             key = self._key(request, plan, manner, gains_db)
-            pieces, made, cached = self._from_cache(key, start, is_gone, stats, plan.is_short)
+            pieces, made, cached = self._from_cache(
+                key, start, is_gone, stats, plan.is_short, unchanged
+            )
         return Speech(
             voice=plan.voice,
             format_name=request.format,
@@ -212,6 +215,7 @@ class Synthesizer:
         is_gone: Callable[[], bool],
         stats: Stats,
         whole: bool,
+        unchanged: Callable[[], bool],
     ) -> Tuple[Iterator[bytes], Stats, str]:
         assert self._cache is not None  # nosec B101: the caller has looked
         cache = self._cache
@@ -243,7 +247,9 @@ class Synthesizer:
 
         def keep(audio: bytes) -> None:
             entry = Entry(audio, stats.audio_s, write_timings(stats.timings))
-            if not stats.found:
+            if not stats.found and not unchanged():
+                drop()  # a voice was replaced meanwhile, and this is not what the key says
+            elif not stats.found:
                 cache.put(key, entry)
                 if shared is not None and claim is not None:
                     shared.finish(claim, entry, stats.compute_s)
