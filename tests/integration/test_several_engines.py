@@ -249,7 +249,7 @@ def test_a_voice_that_does_not_load_is_broken_until_its_files_change(running):
 @pytest.mark.parametrize("text", ["FAIL", "CRASH"])
 def test_a_voice_that_fails_before_it_was_ever_heard_is_broken(running, text):
     """Whoever asks next need not lose a worker to find out; others are as they were."""
-    folder = drop_and_wait(running, "anna")
+    folder = drop_and_wait(running, "anna", licence=f"new, to {text}")
     with pytest.raises(VoiceUnavailable, match="anna does not speak"):
         running.say(text, "anna")
     assert [each.id for each in running.synthesizer.catalogue.broken] == ["anna"]

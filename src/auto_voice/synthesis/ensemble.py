@@ -20,6 +20,7 @@ from typing import (
     Mapping,
     NamedTuple,
     Optional,
+    Set,
     Tuple,
 )
 
@@ -73,8 +74,8 @@ class Ensemble:
         self._aliases = dict(aliases)
         self._failed: Dict[str, _Failed] = {}
         """By a voice's id."""
-        self._heard: Dict[str, str] = {}
-        """Voices that have spoken, by their ids, with what their files were."""
+        self._heard: Set[str] = set()
+        """Voices that have spoken, by what is in their files."""
         self._told: Dict[str, Tuple[Optional[str], str]] = {}
         """What has been logged of each voice that failed: its files, and why."""
         self._making = threading.Lock()
@@ -186,10 +187,7 @@ class Ensemble:
 
     def spoke(self, voice: str) -> None:
         """A voice, by its engine's own id, has been heard."""
-        voice_id = voice.partition("+")[0]
-        identity = self.folder.look().identities.get(voice_id)
-        if identity is not None and self._heard.get(voice_id) != identity:
-            self._heard[voice_id] = identity
+        self._heard.add(self.folder.digest(voice.partition("+")[0]))
 
     def failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
         """A voice, by its engine's own id, was not heard; returns what to tell its client.
@@ -201,7 +199,7 @@ class Ensemble:
         identity = self.folder.look().identities.get(voice_id)
         if not isinstance(error, VoiceUnavailable):
             fails = isinstance(error, (EngineFailed, EngineCrashed, EngineTimeout))
-            if identity is None or not fails or self._heard.get(voice_id) == identity:
+            if identity is None or not fails or self.folder.digest(voice_id) in self._heard:
                 return error
             error = VoiceUnavailable(f"The voice {voice_id} does not speak: {error.message}")
         reason = error.message.rstrip(".")
