@@ -1,5 +1,6 @@
 """The only place where objects are wired together."""
 
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from auto_voice.monitoring.tracing import Tracing
 
 
+log = logging.getLogger(__name__)
+
+
 class Service:
     """A running AutoVoice, without any protocol around it."""
 
@@ -80,9 +84,14 @@ class Service:
     @timed("warming up")
     def warm_up(self) -> None:
         """Load what the first requests would wait for: codecs, the resampler, sentence rules."""
-        voice = self.synthesizer.catalogue.find(self.settings.default_voice)
-        self.synthesizer.levels.gain_db(voice, lambda: False)
-        next(segments("Ready. Steady.", voice.language, MAX_SENTENCE_CHARS))
+        language = "en"
+        try:
+            voice = self.synthesizer.catalogue.find(self.settings.default_voice)
+            language = voice.language
+            self.synthesizer.levels.gain_db(voice, lambda: False)
+        except AutoVoiceError as error:  # requests for that voice will hear it, too
+            log.warning("the default voice is not warmed up: %s", error)
+        next(segments("Ready. Steady.", language, MAX_SENTENCE_CHARS))
         available()
         Resampler(22_050, 24_000).push(silence(0.1, 22_050))
 

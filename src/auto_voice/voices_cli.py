@@ -12,7 +12,9 @@ from auto_voice import settings
 from auto_voice.errors import AutoVoiceError, VoiceNotFound, VoiceUnavailable
 
 if TYPE_CHECKING:
+    from auto_voice.bootstrap import Service
     from auto_voice.settings import Settings
+    from auto_voice.voices.catalogue import Catalogue
     from auto_voice.voices.index import VoiceIndex
     from auto_voice.voices.install import Installer, Progress
     from auto_voice.voices.offer import Offer
@@ -69,7 +71,7 @@ def list_(
     loaded = settings.load(cache="off", engine_workers=1, host="127.0.0.1")
     service = build(loaded)
     try:
-        catalogue = service.synthesizer.catalogue
+        catalogue = _settled(service)
         if tried:
             for voice in catalogue.list():
                 if voice.size_bytes is not None:  # else it is no file
@@ -202,6 +204,14 @@ def remove(voice: Tuple[str, ...], force: bool) -> None:
     store = _store(_load())
     for name in voice:
         click.echo(f"{name} is removed ({_size(store.remove(name, force))}).")
+
+
+def _settled(service: "Service") -> "Catalogue":
+    """All voices, once it is known which of their engines load."""
+    for engine in {voice.engine for voice in service.synthesizer.catalogue.list()}:
+        with contextlib.suppress(AutoVoiceError):
+            service.synthesizer.ensemble.description(engine)
+    return service.synthesizer.catalogue
 
 
 # --- parts ----------------------------------------------------------------------------------------

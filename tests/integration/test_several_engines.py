@@ -275,7 +275,7 @@ def test_a_voice_of_an_engine_that_is_not_there_says_so(running):
     until(lambda: running.synthesizer.catalogue.broken, "it is seen")
     (broken,) = running.synthesizer.catalogue.broken
     assert (broken.id, broken.engine) == ("de_DE-x-low", "piper")
-    assert "piper is not installed" in broken.reason
+    assert "piper is switched off" in broken.reason
     with pytest.raises(VoiceUnavailable):
         running.say("Hallo.", "de_DE-x-low")
 

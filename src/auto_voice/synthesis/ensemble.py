@@ -24,7 +24,7 @@ from typing import (
     Tuple,
 )
 
-from auto_voice.engines import PACKAGES
+from auto_voice.engines import PACKAGES, lacking
 from auto_voice.engines.engine import Capabilities, Description, Voice
 from auto_voice.engines.pool import WorkerPool
 from auto_voice.errors import (
@@ -72,6 +72,9 @@ class Ensemble:
         self.primary = primary
         self.folder = folder
         self._aliases = dict(aliases)
+        # Without its package an engine need not be tried; what a server cannot do without is.
+        self._lacking = {name: lacking(name) for name in self.pools if name in PACKAGES}
+        self._lacking[primary] = ""
         self._failed: Dict[str, _Failed] = {}
         """By a voice's id."""
         self._heard: Set[str] = set()
@@ -98,7 +101,7 @@ class Ensemble:
         """Start the workers of engines that have voices, without waiting for them."""
         wanted = {voice.engine for voice in self.folder.look().voices}
         for name, pool in self.pools.items():
-            if name in wanted or name not in PACKAGES:
+            if name not in PACKAGES or (name in wanted and not self._lacking[name]):
                 pool.start()
 
     def close(self) -> None:
@@ -180,6 +183,9 @@ class Ensemble:
     def fault(self, engine: str) -> Optional[str]:
         """Why an engine that should speak cannot; None also where nobody needs it."""
         pool = self.pools[engine]
+        lacks = self._lacking.get(engine)
+        if lacks and any(voice.engine == engine for voice in self.folder.look().voices):
+            return lacks
         if not pool.is_started or pool.ready_workers:
             return None
         error = pool.load_error
@@ -203,13 +209,18 @@ class Ensemble:
                 return error
             error = VoiceUnavailable(f"The voice {voice_id} does not speak: {error.message}")
         reason = error.message.rstrip(".")
-        if self._told.get(voice_id) != (identity, reason):
-            self._told[voice_id] = (identity, reason)
-            extra = {"voice": voice_id, "reason": reason}
-            log.warning("voice %s cannot be used: %s", voice_id, reason, extra=extra)
+        self._tell(voice_id, reason)
         failed = _Failed(identity or "", time.monotonic() + BROKEN_S, reason)
         self._failed = {**self._failed, voice_id: failed}
         return error
+
+    def _tell(self, voice_id: str, reason: str) -> None:
+        """Log once why a voice cannot be used, for as long as its files are the same."""
+        told = (self.folder.look().identities.get(voice_id), reason)
+        if self._told.get(voice_id) != told:
+            self._told[voice_id] = told
+            extra = {"voice": voice_id, "reason": reason}
+            log.warning("voice %s cannot be used: %s", voice_id, reason, extra=extra)
 
     def why_broken(self, voice: str) -> Optional[str]:
         """Why an installed voice cannot be used, as far as it is known now; waits for nothing."""
@@ -257,6 +268,7 @@ class Ensemble:
                 self.pools[voice.engine].start()
             else:
                 broken.append(BrokenVoice(voice.id, voice.engine, reason))
+                self._tell(voice.id, reason)
         rosters: List[Roster] = []
         fault: Optional[AutoVoiceError] = None
         for name in self.pools:
@@ -280,7 +292,10 @@ class Ensemble:
             return failed.reason
         pool = self.pools.get(voice.engine)
         if pool is None:
-            return f"the engine {voice.engine[:60]} is not installed, or not switched on"
+            lacks = lacking(voice.engine)
+            return lacks or f"the engine {voice.engine} is switched off in the settings"
+        if self._lacking.get(voice.engine):
+            return self._lacking[voice.engine]
         return str(pool.load_error).rstrip(".") if pool.load_error is not None else None
 
 
