@@ -1,4 +1,4 @@
-"""Neural voices are there, and the packages of their engines are not: told of, and no more than that."""
+"""Neural voices are there, the packages of their engines are not: told of, and no more."""
 
 import pytest
 

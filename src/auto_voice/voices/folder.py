@@ -121,9 +121,8 @@ class VoiceFolder:
                 identities[voice_id] = " ".join(f"{n} {i} {m} {s}" for n, i, m, s in now)
                 voices.append(result)
             else:
-                broken.append(
-                    BrokenVoice(voice_id, "" if MANIFEST in names else "piper", str(result))
-                )
+                engine = "" if MANIFEST in names else "piper"
+                broken.append(BrokenVoice(_shown(voice_id), engine, _shown(str(result))))
         found = Installed(tuple(voices), tuple(broken), identities)
         self._read = read
         self._contents.keep(identities)
@@ -222,6 +221,11 @@ class VoiceFolder:
             except OSError:
                 continue
         return bool(changed) and 0 <= time.time() - max(changed) < COPYING_S
+
+
+def _shown(text: str) -> str:
+    """A name that somebody gave to a file, or a text with one: it may hold what is no character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)[:500]
 
 
 def _names(voice_id: str, now: Seen) -> Tuple[str, ...]:

@@ -328,3 +328,33 @@ def test_a_digest_is_read_once(watched, monkeypatch):
     monkeypatch.setattr(contents, "_digest", lambda paths: pytest.fail("it is read again"))
     watched.look()
     assert watched.folder.digest("one") == before
+
+
+def test_names_that_are_no_text_are_broken_voices_and_the_listing_is_text(watched):
+    """A name of a file is bytes, whatever they are: one of them must not cost the whole answer."""
+    drop_piper(watched.path, "one")
+    for name in (b"bad\xff", b"new\nline", b"\x1b[31mred"):
+        (watched.path / os.fsdecode(name + b".onnx")).write_bytes(model())
+        folder = watched.path / os.fsdecode(b"folder " + name)
+        folder.mkdir()
+        (folder / "voice.json").write_text("{}")
+    age(watched.path)
+    assert watched.ids() == ["one"]
+    found = watched.look().broken
+    assert len(found) == 6
+    for each in found:
+        each.id.encode()
+        each.reason.encode()
+        assert each.id.isprintable() and each.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", ["one.onnx", "one.onnx.json", "two/voice.json", "two/model.onnx"])
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(watched, name):
+    drop_piper(watched.path, "one")
+    sherpa_voices.kokoro(watched.path / "two")
+    (watched.path / name).unlink()
+    os.mkfifo(watched.path / name)
+    age(watched.path)
+    voice = name.partition(".")[0].partition("/")[0]
+    assert voice not in watched.ids()
+    assert "no file" in watched.reasons()[voice]

@@ -21,6 +21,9 @@ _EXTRAS = {
 QUALITIES = ("x_low", "low", "medium", "high")
 _MOST_SPEAKERS = 10_000
 """The largest published voice has 904."""
+_MOST_FOR_ONE = 64
+"""Of numbers, or of phonemes that take another one's place. What a sentence takes of memory grows
+with the square of these; published voices have one or two."""
 _ESPEAK_VOICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
 
 
@@ -157,6 +160,9 @@ def _check(config: VoiceConfig, name: str) -> None:
     top = config.num_symbols
     if any(not 0 <= number < top for ids in config.phoneme_id_map.values() for number in ids):
         raise VoiceUnavailable(f"{name} has phonemes that the network does not know")
+    several = [*config.phoneme_id_map.values(), *config.phoneme_map.values()]
+    if any(len(each) > _MOST_FOR_ONE for each in several):
+        raise VoiceUnavailable(f"{name} has a phoneme that stands for too many")
     inference = config.inference
     for value, most in (
         (inference.noise_scale, 4.0),

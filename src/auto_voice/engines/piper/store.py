@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -208,10 +209,12 @@ def _signature(path: Path) -> _Signature:
     """Changes when the file does.
 
     Raises:
-        VoiceUnavailable: it is not there.
+        VoiceUnavailable: it is not there, or something that one would wait for when reading it.
     """
     try:
         status = path.stat()
     except OSError:
         raise VoiceUnavailable(f"Piper has no voice {path.name.split(_GRAPH)[0]!r}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise VoiceUnavailable(f"{path.name} is no file")
     return status.st_mtime_ns, status.st_size, status.st_ino
