@@ -160,8 +160,8 @@ def _check(config: VoiceConfig, name: str) -> None:
     top = config.num_symbols
     if any(not 0 <= number < top for ids in config.phoneme_id_map.values() for number in ids):
         raise VoiceUnavailable(f"{name} has phonemes that the network does not know")
-    several = [*config.phoneme_id_map.values(), *config.phoneme_map.values()]
-    if any(len(each) > _MOST_FOR_ONE for each in several):
+    several = [*map(len, config.phoneme_id_map.values()), *map(len, config.phoneme_map.values())]
+    if max(several, default=0) > _MOST_FOR_ONE:
         raise VoiceUnavailable(f"{name} has a phoneme that stands for too many")
     inference = config.inference
     for value, most in (
