@@ -1,4 +1,4 @@
-"""A Piper voice in every format and over every protocol: as long, as timed and as whole as it is."""
+"""A Piper voice in every format and over every protocol: whole, as long and as timed as it is."""
 
 import base64
 import json
