@@ -1,5 +1,6 @@
 """The only place where objects are wired together."""
 
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from auto_voice.audio.resample import Resampler
 from auto_voice.engines import EMBEDDED, PACKAGES, chosen
 from auto_voice.engines.engine import EngineOptions
 from auto_voice.engines.pool import Listener, WorkerPool
-from auto_voice.errors import MissingDependency, SettingsError, VoiceUnavailable
+from auto_voice.errors import AutoVoiceError, MissingDependency, SettingsError
 from auto_voice.monitoring.gpu import GpuCollector
 from auto_voice.monitoring.health import Health
 from auto_voice.monitoring.metrics import Metrics
@@ -41,6 +42,9 @@ from auto_voice.voices.store import VoiceStore
 
 if TYPE_CHECKING:
     from auto_voice.monitoring.tracing import Tracing
+
+
+log = logging.getLogger(__name__)
 
 
 class Service:
@@ -80,9 +84,14 @@ class Service:
     @timed("warming up")
     def warm_up(self) -> None:
         """Load what the first requests would wait for: codecs, the resampler, sentence rules."""
-        voice = self.synthesizer.catalogue.find(self.settings.default_voice)
-        self.synthesizer.levels.gain_db(voice, lambda: False)
-        next(segments("Ready. Steady.", voice.language, MAX_SENTENCE_CHARS))
+        language = "en"
+        try:
+            voice = self.synthesizer.catalogue.find(self.settings.default_voice)
+            language = voice.language
+            self.synthesizer.levels.gain_db(voice, lambda: False)
+        except AutoVoiceError as error:  # requests for that voice will hear it, too
+            log.warning("the default voice is not warmed up: %s", error)
+        next(segments("Ready. Steady.", language, MAX_SENTENCE_CHARS))
         available()
         Resampler(22_050, 24_000).push(silence(0.1, 22_050))
 
@@ -118,8 +127,11 @@ class _EngineListener(Listener):
     def worker_ready(self, load_s: float) -> None:
         self._metrics.engine.worker_ready(self._engine, load_s)
 
-    def voice_unavailable(self, voice: str, error: VoiceUnavailable) -> None:
-        self.ensemble.broke(self._engine, voice, error)
+    def voice_spoke(self, voice: str) -> None:
+        self.ensemble.spoke(voice)
+
+    def voice_failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        return self.ensemble.failed(voice, error)
 
 
 def check(settings: Settings) -> None:
@@ -178,7 +190,9 @@ def build(settings: Settings) -> Service:
         is_full=lambda: scheduler.requests >= scheduler.max_requests,
         backends={"redis": redis.fault} if redis is not None else {},
         others={name: partial(ensemble.fault, name) for name in engines if name != primary},
-        voices=installs.fault if settings.wanted_voices else None,
+        voices=(
+            partial(_voices_fault, settings, installs, ensemble) if settings.wanted_voices else None
+        ),
     )
     metrics.synthesis.watch(
         waiting=lambda engine: scheduler.queue(engine).waiting,
@@ -247,6 +261,15 @@ def _ensemble(
     for listener in listeners.values():
         listener.ensemble = ensemble
     return ensemble
+
+
+def _voices_fault(settings: Settings, installs: Installs, ensemble: Ensemble) -> Optional[str]:
+    """Why not all voices that the settings want can be used; None if they can."""
+    faults = [installs.fault()]
+    for voice in settings.wanted_voices:
+        reason = ensemble.why_broken(voice)
+        faults.append(reason and f"{voice} cannot be used: {reason}")
+    return "; ".join(filter(None, faults)) or None
 
 
 def tracing_module() -> Any:

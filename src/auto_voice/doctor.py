@@ -24,6 +24,8 @@ from auto_voice.voices.folder import VoiceFolder
 
 OK, NOTE, FAIL = "ok", "note", "FAIL"
 _ENGINE_WAIT_S = 30.0
+_VOICES_WAIT_S = 120.0
+"""For all voices of an engine together."""
 _COLLECTOR_WAIT_S = 2.0
 _DRIVER_WAIT_S = 10.0
 _LITTLE_DISK_BYTES = 100 << 20
@@ -82,7 +84,7 @@ def _engines(settings: Settings) -> Iterator[Finding]:
         return
     needed = {EMBEDDED} if settings.engine == "auto" else set(wanted)
     for name in (*wanted, *(name for name in ENGINES if name not in wanted and name != "stub")):
-        yield _engine(settings, name, FAIL if name in needed else NOTE)
+        yield from _engine(settings, name, FAIL if name in needed else NOTE)
 
 
 def _voices(settings: Settings) -> Iterator[Finding]:
@@ -95,7 +97,8 @@ def _voices(settings: Settings) -> Iterator[Finding]:
         yield Finding(NOTE, f"voice {voice.id}", voice.reason)
 
 
-def _engine(settings: Settings, name: str, trouble: str) -> Finding:
+def _engine(settings: Settings, name: str, trouble: str) -> Iterator[Finding]:
+    """An engine, then those of its voices that do not speak."""
     subject = f"engine {name}"
     trial = msgspec.structs.replace(
         settings,
@@ -113,19 +116,37 @@ def _engine(settings: Settings, name: str, trouble: str) -> Finding:
         engine = synthesizer.ensemble.description(name)
         voices = list(synthesizer.catalogue.list(engine=name))
         if not voices and name in PACKAGES:
-            return Finding(NOTE, subject, f"{engine.version}, no voice is installed for it")
-        synthesizer.probe(_ENGINE_WAIT_S)
+            yield Finding(NOTE, subject, f"{engine.version}, no voice is installed for it")
+            return
+        # Voices that are files are no better than their files: each has to speak.
+        mute: List[Finding] = []
+        tried = voices if name in PACKAGES else voices[:1]
+        took_s = 0.0
+        for voice in tried:
+            if time.monotonic() - began > _VOICES_WAIT_S:
+                mute.append(
+                    Finding(NOTE, subject, f"not all of its voices were tried: {voice.id} …")
+                )
+                break
+            try:
+                synthesizer.probe(_ENGINE_WAIT_S, voice)
+                took_s = took_s or time.monotonic() - began
+            except AutoVoiceError as error:
+                mute.append(Finding(NOTE, f"voice {voice.id}", error.message))
     except AutoVoiceError as error:
-        return Finding(trouble, subject, error.message)
+        yield Finding(trouble, subject, error.message)
+        return
     finally:
         service.close()
-    repeats = "" if engine.capabilities.reproducible else "; speech differs a little each time"
-    return Finding(
-        OK,
-        subject,
-        f"{engine.version}, {len(voices)} voices, speaks after "
-        f"{time.monotonic() - began:.2f} s{repeats}",
-    )
+    if not took_s:
+        why = mute[0].text if len(voices) == 1 or name not in PACKAGES else "none of them speaks"
+        yield Finding(trouble, subject, f"{engine.version}, {len(voices)} voices: {why}")
+    else:
+        repeats = "" if engine.capabilities.reproducible else "; speech differs a little each time"
+        told = f"{engine.version}, {len(voices)} voices, speaks after {took_s:.2f} s{repeats}"
+        yield Finding(OK, subject, told)
+    if name in PACKAGES:
+        yield from mute
 
 
 def _gpus(settings: Settings) -> Iterator[Finding]:

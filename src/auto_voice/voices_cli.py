@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Tuple
 import click
 
 from auto_voice import settings
-from auto_voice.errors import AutoVoiceError, VoiceNotFound
+from auto_voice.errors import AutoVoiceError, VoiceNotFound, VoiceUnavailable
 
 if TYPE_CHECKING:
+    from auto_voice.bootstrap import Service
     from auto_voice.settings import Settings
+    from auto_voice.voices.catalogue import Catalogue
     from auto_voice.voices.index import VoiceIndex
     from auto_voice.voices.install import Installer, Progress
     from auto_voice.voices.offer import Offer
     from auto_voice.voices.store import Record, VoiceStore
+
+
+_TRY_S = 60.0
 
 
 class _Voices(click.Group):
@@ -48,12 +53,14 @@ def voices() -> None:
 @click.option("-l", "--language", help="Only voices that speak it, such as en or pt-br.")
 @click.option("-g", "--gender", type=click.Choice(["female", "male"]))
 @click.option("--variants", is_flag=True, help="Also every voice's variants.")
+@click.option("--try", "tried", is_flag=True, help="First have each installed voice speak.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(
     name: Optional[str],
     language: Optional[str],
     gender: Optional[str],
     variants: bool,
+    tried: bool,
     as_json: bool,
 ) -> None:
     """List the voices that can speak now, or describe the one called NAME."""
@@ -64,7 +71,13 @@ def list_(
     loaded = settings.load(cache="off", engine_workers=1, host="127.0.0.1")
     service = build(loaded)
     try:
-        catalogue = service.synthesizer.catalogue
+        catalogue = _settled(service)
+        if tried:
+            for voice in catalogue.list():
+                if voice.size_bytes is not None:  # else it is no file
+                    with contextlib.suppress(VoiceUnavailable):  # it is among the broken then
+                        service.synthesizer.probe(_TRY_S, voice)
+            catalogue = service.synthesizer.catalogue
         if name is not None:
             found = [catalogue.find(name)]
         else:
@@ -191,6 +204,14 @@ def remove(voice: Tuple[str, ...], force: bool) -> None:
     store = _store(_load())
     for name in voice:
         click.echo(f"{name} is removed ({_size(store.remove(name, force))}).")
+
+
+def _settled(service: "Service") -> "Catalogue":
+    """All voices, once it is known which of their engines load."""
+    for engine in {voice.engine for voice in service.synthesizer.catalogue.list()}:
+        with contextlib.suppress(AutoVoiceError):
+            service.synthesizer.ensemble.description(engine)
+    return service.synthesizer.catalogue
 
 
 # --- parts ----------------------------------------------------------------------------------------

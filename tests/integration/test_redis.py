@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests import voices
 from tests.integration.redis_server import SlowWay, shared
 from tests.integration.serving import AUTOVOICE, TEXT, assert_error, environment, kill, until
 
@@ -77,6 +78,26 @@ def test_times_of_words_come_along(pair, shared):
     assert (spoken.headers["X-Cache"], found.headers["X-Cache"]) == ("miss", "hit")
     assert found.json() == spoken.json()
     assert len(found.json()["words"]) == 2
+
+
+def test_servers_whose_files_differ_do_not_speak_with_each_others_voices(start, shared, tmp_path):
+    """One voice id, two files: each server is heard with its own. Equal ones are shared, though
+    they were copied at different times."""
+    servers = []
+    for number, name in enumerate(("people", "fine", "people")):
+        folder = voices.put(tmp_path / str(number), name, "neural")
+        settings = {**PATIENT, "engine": "piper,espeak", "engine_workers": 1}
+        settings.update(redis_url=shared.url, voice_dir=folder, loudness_lufs=0)
+        servers.append(start(wait=False, **settings))
+    one, different, same = (server.wait_until_ready() for server in servers)
+    first = one.speak("Hello.", voice="neural")
+    assert (first.status_code, first.headers["X-Cache"]) == (200, "miss")
+    until(lambda: kept(shared), "it is kept in Redis")
+    own = different.speak("Hello.", voice="neural")
+    assert (own.status_code, own.headers["X-Cache"]) == (200, "miss")
+    assert own.content != first.content
+    found = same.speak("Hello.", voice="neural")
+    assert (found.headers["X-Cache"], found.content) == ("hit", first.content)
 
 
 def test_what_many_ask_for_at_once_one_server_speaks_once(pair):

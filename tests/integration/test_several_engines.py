@@ -11,7 +11,13 @@ from auto_voice import engines, settings
 from auto_voice.bootstrap import build
 from auto_voice.engines.pool import WorkerPool
 from auto_voice.engines.stub import SAMPLE_RATE_HZ, tone_hz
-from auto_voice.errors import EngineCrashed, EngineTimeout, VoiceNotFound, VoiceUnavailable
+from auto_voice.errors import (
+    EngineCrashed,
+    EngineFailed,
+    EngineTimeout,
+    VoiceNotFound,
+    VoiceUnavailable,
+)
 from auto_voice.synthesis.ensemble import Ensemble
 from auto_voice.synthesis.scheduler import FairScheduler
 from auto_voice.synthesis.speech import SpeechRequest
@@ -206,6 +212,24 @@ def test_a_voice_that_was_replaced_is_not_heard_from_the_cache(running):
     assert new != old
 
 
+def test_what_was_spoken_while_a_voice_was_replaced_is_not_kept(running):
+    """It is of the one, or of the other, or of both; nobody hears it again."""
+    folder = drop_and_wait(running, "anna", sample_rate=22050)
+    request = SpeechRequest("PAUSE. " * 40, "anna", format="pcm")
+    pieces = iter(running.synthesizer.speak(request))
+    next(pieces)
+    manifest = folder / "voice.json"
+    manifest.write_text(manifest.read_text().replace("22050", "11025"))
+    until(lambda: running.find("anna").sample_rate == 11025, "the new one is seen")
+    manifest.write_text(manifest.read_text().replace("11025", "22050"))
+    for _ in pieces:
+        pass
+    until(lambda: running.find("anna").sample_rate == 22050, "the old one is back")
+    again = running.synthesizer.speak(request)
+    assert again.cache == "miss"
+    again.close()
+
+
 def test_a_voice_that_does_not_load_is_broken_until_its_files_change(running):
     folder = drop_and_wait(running, "anna")
     (folder / "refuse").write_text("")
@@ -222,12 +246,36 @@ def test_a_voice_that_does_not_load_is_broken_until_its_files_change(running):
     assert running.say("Hello.", "anna")
 
 
+@pytest.mark.parametrize("text", ["FAIL", "CRASH"])
+def test_a_voice_that_fails_before_it_was_ever_heard_is_broken(running, text):
+    """Whoever asks next need not lose a worker to find out; others are as they were."""
+    folder = drop_and_wait(running, "anna", licence=f"new, to {text}")
+    with pytest.raises(VoiceUnavailable, match="anna does not speak"):
+        running.say(text, "anna")
+    assert [each.id for each in running.synthesizer.catalogue.broken] == ["anna"]
+    assert running.say("Hello.", "stub:en-us")
+    (folder / "better").write_text("")
+    until(lambda: running.has("anna"), "its files have changed")
+    assert running.say("Hello.", "anna")
+
+
+@pytest.mark.parametrize(("text", "error"), [("FAIL", EngineFailed), ("CRASH", EngineCrashed)])
+def test_a_text_that_a_voice_fails_at_takes_the_voice_from_nobody(running, text, error):
+    """Once it has been heard, the voice is not what is to blame."""
+    drop_and_wait(running, "anna")
+    assert running.say("Hello.", "anna")
+    with pytest.raises(error) as raised:
+        running.say(text, "anna")
+    assert not isinstance(raised.value, VoiceUnavailable)
+    assert running.has("anna")
+
+
 def test_a_voice_of_an_engine_that_is_not_there_says_so(running):
     drop_piper(running.folder, "de_DE-x-low", model())
     until(lambda: running.synthesizer.catalogue.broken, "it is seen")
     (broken,) = running.synthesizer.catalogue.broken
     assert (broken.id, broken.engine) == ("de_DE-x-low", "piper")
-    assert "piper is not installed" in broken.reason
+    assert "piper is switched off" in broken.reason
     with pytest.raises(VoiceUnavailable):
         running.say("Hallo.", "de_DE-x-low")
 

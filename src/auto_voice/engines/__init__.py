@@ -45,6 +45,15 @@ def chosen(names: str) -> Tuple[str, ...]:
     return wanted
 
 
+def lacking(name: str) -> str:
+    """What an engine misses here, as a sentence's end; empty if it can be switched on."""
+    if name not in ENGINES:
+        return f"there is no engine {name[:60]!r}"
+    if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+        return f"the engine {name} needs a package: pip install 'autovoice[{name}]'"
+    return ""
+
+
 def create(name: str, options: EngineOptions = EngineOptions()) -> Engine:
     """A new, not yet loaded engine.
 

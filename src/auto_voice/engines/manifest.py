@@ -4,6 +4,8 @@ Whoever installs a voice writes it, and its engine reads it. It comes from the o
 other file, so nothing in it is believed: a path that leads out of the folder is refused.
 """
 
+import os
+import stat
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -69,6 +71,8 @@ def read(folder: Path) -> Optional[Manifest]:
         VoiceUnavailable: it cannot be read, or is no manifest.
     """
     try:
+        if not stat.S_ISREG(os.stat(folder / FILE_NAME).st_mode):
+            raise VoiceUnavailable(f"{FILE_NAME} of {folder.name} is no file.")
         with open(folder / FILE_NAME, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
@@ -103,6 +107,8 @@ def inside(folder: Path, path: str) -> Path:
     try:
         found = (root / path).resolve(strict=True)
         found.relative_to(root)
+        if not found.is_file() and not found.is_dir():
+            raise ValueError("reading it might wait for ever")
     except (OSError, ValueError, RuntimeError):  # not there, outside, or a circle of links
         raise VoiceUnavailable(
             f"The voice {folder.name} has no file {path[:200]!r} in its folder."

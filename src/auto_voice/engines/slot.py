@@ -24,7 +24,7 @@ from auto_voice.errors import (
     EngineFailed,
     EngineTimeout,
     EngineUnavailable,
-    VoiceUnavailable,
+    MissingDependency,
 )
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ NICENESS = 5
 """Workers yield to the server's own threads, which have little to do and wait for nobody."""
 _IDLE_POLL_S = 1.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 5.0
+_LACKING_S = 60.0
+"""Between two tries of an engine whose package is missing: somebody has to install it first."""
 _DEATHS = 3
 """So many workers in a row that die while they start are no chance, though others had worked."""
 _PROBE = "ready"
@@ -64,8 +66,12 @@ class Listener:
     def worker_ready(self, load_s: float) -> None:
         """A worker has spoken its first word, ``load_s`` seconds after its start."""
 
-    def voice_unavailable(self, voice: str, error: VoiceUnavailable) -> None:
-        """A voice, by the engine's own id, could not be loaded."""
+    def voice_spoke(self, voice: str) -> None:
+        """A voice, by the engine's own id, has been heard."""
+
+    def voice_failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        """A voice, by the engine's own id, was not heard; returns what its client is told."""
+        return error
 
 
 class Pool(Protocol):
@@ -160,7 +166,8 @@ class Slot:
             if self._was_ready:
                 backoff_s = _FIRST_BACKOFF_S
             else:
-                closing.wait(backoff_s)
+                lacks = isinstance(self.fault, MissingDependency)
+                closing.wait(_LACKING_S if lacks else backoff_s)
                 backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
         self._ended = True
         self._turn_away()
@@ -252,20 +259,24 @@ class Slot:
             elif job.attempts < MAX_ATTEMPTS:
                 pool.dispatcher.put_back(job)
             elif isinstance(death, WorkerHung):
-                job.fail(EngineTimeout("The engine did not answer in time.", retry_after_s=1))
+                self._fail(
+                    job, EngineTimeout("The engine did not answer in time.", retry_after_s=1)
+                )
             else:
-                job.fail(EngineCrashed("The engine crashed on this text.", retry_after_s=1))
+                self._fail(job, EngineCrashed("The engine crashed on this text.", retry_after_s=1))
             raise
         except AutoVoiceError as error:
-            if isinstance(error, VoiceUnavailable):
-                pool.listener.voice_unavailable(job.utterance.voice, error)
-            job.fail(error)
+            self._fail(job, error)
         except Exception as error:
             # Ours, not the worker's; but who knows what it has been told.
             log.exception("a job failed unexpectedly")
             job.fail(EngineFailed(f"internal error: {type(error).__name__}"))
             process.kill()
             raise WorkerDied("it was in the middle of something") from error
+
+    def _fail(self, job: Job, error: AutoVoiceError) -> None:
+        """An engine could not do ``job``; the voice may be to blame, and not the text."""
+        job.fail(self._pool.listener.voice_failed(job.utterance.voice, error))
 
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool
@@ -294,6 +305,8 @@ class Slot:
 
         process.speak(job.utterance, audio, job.words.append, idle, POLL_S, loading)
         pool.last_success = time.time()
+        if job.delivered:
+            pool.listener.voice_spoke(job.utterance.voice)
 
     def _note_death(self, error: Exception) -> None:
         if isinstance(error, WorkerHung):

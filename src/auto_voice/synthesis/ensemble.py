@@ -7,27 +7,49 @@ whenever that has happened, and whoever has the old one may go on with it.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+)
 
-from auto_voice.engines import PACKAGES
+from auto_voice.engines import PACKAGES, lacking
 from auto_voice.engines.engine import Capabilities, Description, Voice
 from auto_voice.engines.pool import WorkerPool
-from auto_voice.errors import AutoVoiceError, EngineUnavailable
+from auto_voice.errors import (
+    AutoVoiceError,
+    EngineCrashed,
+    EngineFailed,
+    EngineTimeout,
+    EngineUnavailable,
+    VoiceUnavailable,
+)
 from auto_voice.voices.catalogue import BrokenVoice, Catalogue, Roster
 from auto_voice.voices.folder import Installed, VoiceFolder
 
+log = logging.getLogger(__name__)
+
 LOAD_WAIT_S = 30.0
 BROKEN_S = 60.0
-"""Seconds after which a voice that could not be loaded is tried again, though its files are the
+"""Seconds after which a voice that did not speak is tried again, though its files are the
 same: what it lacked, memory say, may be there now."""
 
 _QUALITIES = {"x_low": 0, "low": 1, "medium": 2, "high": 3}
 
 
 class _Failed(NamedTuple):
-    """A voice that an engine could not load."""
+    """A voice that an engine could not load, or that failed before it was ever heard."""
 
     identity: str
     until: float
@@ -50,8 +72,15 @@ class Ensemble:
         self.primary = primary
         self.folder = folder
         self._aliases = dict(aliases)
+        # Without its package an engine need not be tried; what a server cannot do without is.
+        self._lacking = {name: lacking(name) for name in self.pools if name in PACKAGES}
+        self._lacking[primary] = ""
         self._failed: Dict[str, _Failed] = {}
         """By a voice's id."""
+        self._heard: Set[str] = set()
+        """Voices that have spoken, by what is in their files."""
+        self._told: Dict[str, Tuple[Optional[str], str]] = {}
+        """What has been logged of each voice that failed: its files, and why."""
         self._making = threading.Lock()
         self._made_of: Optional[Tuple[Any, ...]] = None
         self._catalogue: Optional[Catalogue] = None
@@ -72,7 +101,7 @@ class Ensemble:
         """Start the workers of engines that have voices, without waiting for them."""
         wanted = {voice.engine for voice in self.folder.look().voices}
         for name, pool in self.pools.items():
-            if name in wanted or name not in PACKAGES:
+            if name not in PACKAGES or (name in wanted and not self._lacking[name]):
                 pool.start()
 
     def close(self) -> None:
@@ -120,15 +149,23 @@ class Ensemble:
         return self.description(voice.engine).capabilities
 
     def identity(self, voice: Voice) -> Tuple[str, ...]:
-        """All that decides how a voice sounds: its engine, its name there, its files.
+        """All that decides how a voice sounds: its engine, its name there, what is in its files.
+        The same on every server that has the same; the first time, files are read for it.
 
         Raises:
             AutoVoiceError: its engine does not load.
         """
         engine = self.description(voice.engine)
         own_id = voice.own_id
-        files = self.folder.look().identities.get(own_id.partition("+")[0], "")
-        return engine.name, engine.version, own_id, files
+        self.folder.look()
+        return engine.name, engine.version, own_id, self.folder.digest(own_id.partition("+")[0])
+
+    def unchanged(self, voices: Iterable[Voice]) -> Callable[[], bool]:
+        """Tells whether nobody has touched the files of these voices since. If so, what was spoken
+        in between is what their `identity`, asked for from now on, says."""
+        ids = [voice.own_id.partition("+")[0] for voice in voices]
+        before = [self.folder.seen(voice_id) for voice_id in ids]
+        return lambda: all(map(self.folder.is_as, ids, before))
 
     def voice_of(self, engine: str) -> Voice:
         """Some voice of an engine, to try it with.
@@ -146,17 +183,53 @@ class Ensemble:
     def fault(self, engine: str) -> Optional[str]:
         """Why an engine that should speak cannot; None also where nobody needs it."""
         pool = self.pools[engine]
+        lacks = self._lacking.get(engine)
+        if lacks and any(voice.engine == engine for voice in self.folder.look().voices):
+            return lacks
         if not pool.is_started or pool.ready_workers:
             return None
         error = pool.load_error
         return f"no worker is ready: {error}" if error else "no worker is ready"
 
-    def broke(self, engine: str, voice: str, error: AutoVoiceError) -> None:
-        """A voice, by the engine's own id, could not be loaded."""
+    def spoke(self, voice: str) -> None:
+        """A voice, by its engine's own id, has been heard."""
+        self._heard.add(self.folder.digest(voice.partition("+")[0]))
+
+    def failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
+        """A voice, by its engine's own id, was not heard; returns what to tell its client.
+
+        A voice from a file that has never spoken and fails is broken, whatever it fails at. Once
+        it has spoken, it may be the text: that is no reason to take the voice from others.
+        """
         voice_id = voice.partition("+")[0]
-        identity = self.folder.look().identities.get(voice_id, "")
-        failed = _Failed(identity, time.monotonic() + BROKEN_S, error.message.rstrip("."))
+        identity = self.folder.look().identities.get(voice_id)
+        if not isinstance(error, VoiceUnavailable):
+            fails = isinstance(error, (EngineFailed, EngineCrashed, EngineTimeout))
+            if identity is None or not fails or self.folder.digest(voice_id) in self._heard:
+                return error
+            error = VoiceUnavailable(f"The voice {voice_id} does not speak: {error.message}")
+        reason = error.message.rstrip(".")
+        self._tell(voice_id, reason)
+        failed = _Failed(identity or "", time.monotonic() + BROKEN_S, reason)
         self._failed = {**self._failed, voice_id: failed}
+        return error
+
+    def _tell(self, voice_id: str, reason: str) -> None:
+        """Log once why a voice cannot be used, for as long as its files are the same."""
+        told = (self.folder.look().identities.get(voice_id), reason)
+        if self._told.get(voice_id) != told:
+            self._told[voice_id] = told
+            extra = {"voice": voice_id, "reason": reason}
+            log.warning("voice %s cannot be used: %s", voice_id, reason, extra=extra)
+
+    def why_broken(self, voice: str) -> Optional[str]:
+        """Why an installed voice cannot be used, as far as it is known now; waits for nothing."""
+        installed = self.folder.look()
+        for broken in installed.broken:
+            if broken.id == voice:
+                return broken.reason
+        found = (self._reason(each) for each in installed.voices if each.id == voice)
+        return next(found, None)
 
     def counts(self) -> Iterator[Tuple[Tuple[str, str], int]]:
         """How many voices each engine has, by their state, for the metrics."""
@@ -195,6 +268,7 @@ class Ensemble:
                 self.pools[voice.engine].start()
             else:
                 broken.append(BrokenVoice(voice.id, voice.engine, reason))
+                self._tell(voice.id, reason)
         rosters: List[Roster] = []
         fault: Optional[AutoVoiceError] = None
         for name in self.pools:
@@ -218,7 +292,10 @@ class Ensemble:
             return failed.reason
         pool = self.pools.get(voice.engine)
         if pool is None:
-            return f"the engine {voice.engine[:60]} is not installed, or not switched on"
+            lacks = lacking(voice.engine)
+            return lacks or f"the engine {voice.engine} is switched off in the settings"
+        if self._lacking.get(voice.engine):
+            return self._lacking[voice.engine]
         return str(pool.load_error).rstrip(".") if pool.load_error is not None else None
 
 

@@ -84,6 +84,7 @@ class Levels:
         """
         if not self._target or self._ensemble.capabilities(voice).levelled:
             return 0.0
+        unchanged = self._ensemble.unchanged([voice])
         identity = self._ensemble.identity(voice)
         gain = self._gains.get(identity)
         if gain is not None:
@@ -93,7 +94,9 @@ class Levels:
         with measuring:
             gain = self._gains.get(identity)
             if gain is None:
-                gain = gain_for(self._find(identity, voice, is_gone, begun), self._target)
+                gain = gain_for(
+                    self._find(identity, voice, is_gone, begun, unchanged), self._target
+                )
                 if len(self._gains) >= _MOST_KNOWN:
                     self._gains.clear()
                 self._gains[identity] = gain
@@ -102,7 +105,12 @@ class Levels:
         return gain
 
     def _find(
-        self, identity: Identity, voice: Voice, is_gone: Callable[[], bool], begun: bool
+        self,
+        identity: Identity,
+        voice: Voice,
+        is_gone: Callable[[], bool],
+        begun: bool,
+        unchanged: Callable[[], bool],
     ) -> Optional[float]:
         key = hashlib.sha256(msgspec.msgpack.encode((_MEASURE, *identity))).hexdigest()
         path = self._folder / key if self._folder is not None else None
@@ -118,6 +126,8 @@ class Levels:
             log.warning("the loudness of %s cannot be measured: %s", voice.id, error)
             return None
         lufs = integrated_lufs(pcm, voice.sample_rate)
+        if not unchanged():
+            path = None  # it may have been another voice that spoke
         # Another process may have been faster; then its measure is everyone's.
         return lufs if lufs is None or path is None else _keep(path, lufs)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from auto_voice import __version__
 from auto_voice.audio.encoders import sample_rate_for
-from auto_voice.engines.engine import Description, Utterance
+from auto_voice.engines.engine import Description, Utterance, Voice
 from auto_voice.engines.job import Job
 from auto_voice.errors import (
     AutoVoiceError,
@@ -128,8 +128,11 @@ class Synthesizer:
         speech._on_close = lambda done: self._account(done, request, transport)
         return speech
 
-    def probe(self, timeout_s: float) -> None:
+    def probe(self, timeout_s: float, voice: Optional[Voice] = None) -> None:
         """Have a worker really speak, past the cache but through the queue.
+
+        Args:
+            voice: None: one of the engine that this server cannot do without.
 
         Raises:
             AutoVoiceError: that fails, or takes longer than ``timeout_s`` seconds.
@@ -137,9 +140,9 @@ class Synthesizer:
         began = time.monotonic()
         ticket = self.scheduler.admit()
         try:
-            engine = self.ensemble.primary
-            utterance = Utterance("ready", self.ensemble.voice_of(engine).id)
-            job = Job(utterance, began + timeout_s, began + timeout_s, engine=engine)
+            voice = voice or self.ensemble.voice_of(self.ensemble.primary)
+            utterance = Utterance("ready", voice.own_id)
+            job = Job(utterance, began + timeout_s, began + timeout_s, engine=voice.engine)
             self.scheduler.submit(ticket, job)
             if not any(job.results(lambda: False)):
                 raise EngineFailed("the engine is silent")
@@ -200,8 +203,9 @@ class Synthesizer:
         if self._cache is None:
             pieces, made, cached = start(is_gone), stats, "off"
         else:
+            unchanged = self.ensemble.unchanged(plan.voices)
             key = self._key(request, plan, manner, gains_db)
-            pieces, made, cached = self._from_cache(key, start, is_gone, stats, whole)
+            pieces, made, cached = self._from_cache(key, start, is_gone, stats, whole, unchanged)
         return Speech(
             voice=plan.voice,
             format_name=request.format,
@@ -220,6 +224,7 @@ class Synthesizer:
         is_gone: Callable[[], bool],
         stats: Stats,
         whole: bool,
+        unchanged: Callable[[], bool],
     ) -> Tuple[Iterator[bytes], Stats, str]:
         assert self._cache is not None  # nosec B101: the caller has looked
         cache = self._cache
@@ -251,7 +256,9 @@ class Synthesizer:
 
         def keep(audio: bytes) -> None:
             entry = Entry(audio, stats.audio_s, write_timings(stats.timings))
-            if not stats.found:
+            if not stats.found and not unchanged():
+                drop()  # a voice was replaced meanwhile, and this is not what the key says
+            elif not stats.found:
                 cache.put(key, entry)
                 if shared is not None and claim is not None:
                     shared.finish(claim, entry, stats.compute_s)

@@ -239,7 +239,8 @@ class Catalogue:
         found += [pool[key] for key in difflib.get_close_matches(base, pool, _SHOWN_MATCHES, 0.6)]
         found += [names[key] for key in difflib.get_close_matches(base, names, 2, 0.7)]
         found += [names[key] for key in names if len(base) > 2 and base in key]
-        return list(dict.fromkeys(found))[:_SHOWN_MATCHES]
+        # An alias whose voice is not there is no help to whoever has just asked for it.
+        return [name for name in dict.fromkeys(found) if name.lower() != base][:_SHOWN_MATCHES]
 
 
 def _fold(name: str) -> str:

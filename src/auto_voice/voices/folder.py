@@ -21,6 +21,7 @@ from auto_voice.engines import manifest
 from auto_voice.engines.engine import Voice, is_voice_id
 from auto_voice.voices import manifests
 from auto_voice.voices.catalogue import BrokenVoice
+from auto_voice.voices.contents import Contents, Seen, seen
 from auto_voice.voices.manifests import Unusable
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,6 @@ COPYING_S = 10.0
 MAX_VOICES = 5000
 """More are not looked at."""
 
-Seen = Tuple[Tuple[str, int, int, int], ...]
-"""Name, inode, modification time in nanoseconds and bytes of each of a voice's files."""
-
 
 class Installed(NamedTuple):
     """What is in the folder. The same object for as long as that does not change."""
@@ -43,7 +41,7 @@ class Installed(NamedTuple):
     voices: Tuple[Voice, ...] = ()
     broken: Tuple[BrokenVoice, ...] = ()
     identities: "Dict[str, str]" = {}
-    """A voice's id to what tells its files from others of the same name."""
+    """A voice's id to what tells its files from others of the same name on this machine."""
 
 
 class VoiceFolder:
@@ -57,6 +55,7 @@ class VoiceFolder:
         self._found = Installed()
         self._read: Dict[str, Tuple[Seen, object]] = {}
         """Each voice's files when they were read, and what came of it: a `Voice` or a reason."""
+        self._contents = Contents()
         self._told: Dict[str, str] = {}
         """What has been logged of broken voices."""
         self._looking = threading.Lock()
@@ -76,6 +75,34 @@ class VoiceFolder:
                 self._looking.release()
         return self._found
 
+    def digest(self, voice_id: str) -> str:
+        """What is in a voice's files, wherever they are; empty of one that has none. Reads them
+        the first time."""
+        read = self._read.get(voice_id)
+        if read is None:
+            return ""
+        now = read[0]
+        try:
+            return self._contents.digest(
+                voice_id, now, lambda: self._files(voice_id, _names(voice_id, now))
+            )
+        except (OSError, Unusable):
+            return ""  # it goes at this moment
+
+    def seen(self, voice_id: str) -> Seen:
+        """How a voice's files were when the folder was last looked at; empty of one without."""
+        read = self._read.get(voice_id)
+        return read[0] if read is not None else ()
+
+    def is_as(self, voice_id: str, before: Seen) -> bool:
+        """Whether a voice's files are at this very moment as they were ``before``."""
+        if not before:
+            return voice_id not in self._read
+        try:
+            return before == seen(self._files(voice_id, _names(voice_id, before)))
+        except (OSError, Unusable):
+            return False
+
     def _look(self) -> None:
         voices: List[Voice] = []
         broken: List[BrokenVoice] = []
@@ -83,22 +110,22 @@ class VoiceFolder:
         read: Dict[str, Tuple[Seen, object]] = {}
         folded: Dict[str, str] = {}
         for voice_id, names in sorted(self._candidates().items()):
-            seen, result = self._voice(voice_id, names)
+            now, result = self._voice(voice_id, names)
             if result is None:
                 continue  # half-copied: another look will tell
             twin = folded.setdefault(voice_id.lower().replace("_", "-"), voice_id)
             if twin != voice_id:
                 result = f"it passes for {twin}, since letter case and _ do not matter"
             if isinstance(result, Voice):
-                read[voice_id] = (seen, result)
-                identities[voice_id] = " ".join(f"{n} {i} {m} {s}" for n, i, m, s in seen)
+                read[voice_id] = (now, result)
+                identities[voice_id] = " ".join(f"{n} {i} {m} {s}" for n, i, m, s in now)
                 voices.append(result)
             else:
-                broken.append(
-                    BrokenVoice(voice_id, "" if MANIFEST in names else "piper", str(result))
-                )
+                engine = "" if MANIFEST in names else "piper"
+                broken.append(BrokenVoice(_shown(voice_id), engine, _shown(str(result))))
         found = Installed(tuple(voices), tuple(broken), identities)
         self._read = read
+        self._contents.keep(identities)
         if found != self._found:
             self._tell(found)
             self._found = found
@@ -140,25 +167,25 @@ class VoiceFolder:
         """A voice's files, and what they come to: a `Voice`, a reason, or None for not yet."""
         if not is_voice_id(voice_id):
             return (), "its name may have letters, digits, dots, - and _ only"
-        seen: Seen = ()
+        now: Seen = ()
         try:
             paths = self._files(voice_id, names)
-            seen = tuple(_seen(path) for path in paths)
+            now = seen(paths)
             known = self._read.get(voice_id)
-            if known is not None and known[0] == seen:
+            if known is not None and known[0] == now:
                 return known
-            size = sum(each[3] for each in seen)
+            size = sum(each[3] for each in now)
             if MANIFEST in names:
-                return seen, manifests.voice_of_manifest(voice_id, paths[0], size)
+                return now, manifests.voice_of_manifest(voice_id, paths[0], size)
             manifests.check_model(paths[0])
-            return seen, manifests.voice_of_piper(voice_id, paths[1], size)
+            return now, manifests.voice_of_piper(voice_id, paths[1], size)
         except Unusable as error:
             reason = str(error)
         except FileNotFoundError as error:
             reason = f"{os.path.basename(error.filename or '')} is missing"
         except OSError as error:
             reason = f"it cannot be read: {error.strerror}"
-        return seen, None if self._is_new(voice_id, names) else reason
+        return now, None if self._is_new(voice_id, names) else reason
 
     def _files(self, voice_id: str, names: Tuple[str, ...]) -> List[str]:
         """Paths of a voice's files, the first ones as in ``names``.
@@ -196,6 +223,11 @@ class VoiceFolder:
         return bool(changed) and 0 <= time.time() - max(changed) < COPYING_S
 
 
-def _seen(path: str) -> Tuple[str, int, int, int]:
-    status = os.stat(path)
-    return os.path.basename(path), status.st_ino, status.st_mtime_ns, status.st_size
+def _shown(text: str) -> str:
+    """A name that somebody gave to a file, or a text with one: it may hold what is no character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)[:500]
+
+
+def _names(voice_id: str, now: Seen) -> Tuple[str, ...]:
+    """A voice's files as `_files` wants them."""
+    return (MANIFEST,) if now[0][0] == MANIFEST else (voice_id + MODEL, voice_id + CONFIG)

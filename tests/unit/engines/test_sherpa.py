@@ -1,5 +1,6 @@
 """sherpa-onnx, with small voices of each signature: what reaches the model, and what goes wrong."""
 
+import os
 import shutil
 
 import numpy
@@ -323,3 +324,16 @@ def test_metadata_are_read_without_the_model(folder):
 
 def test_tones_are_those_that_the_test_voices_promise():
     assert tone_hz("a", 1) - tone_hz("a") == 10
+
+
+@pytest.mark.parametrize("name", ["voice.json", "model.onnx", "tokens.txt"])
+def test_a_pipe_in_a_voices_folder_holds_nobody_up(folder, engine, name):
+    """Reading it would wait for somebody who writes."""
+    sherpa_voices.kokoro(folder / "good")
+    sherpa_voices.kokoro(folder / "pipe")
+    (folder / "pipe" / name).unlink()
+    os.mkfifo(folder / "pipe" / name)
+    assert [voice.id for voice in engine.voices()] == ["good"]
+    with pytest.raises(VoiceUnavailable):
+        say(engine, "hello", "pipe")
+    assert say(engine, "hello", "good").pcm

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auto_voice.voices import contents
 from auto_voice.voices import folder as module
 from auto_voice.voices.folder import VoiceFolder
 from tests.examples import examples
@@ -292,3 +293,71 @@ def test_a_voice_of_sherpa_onnx_says_most_of_itself(watched):
     (voice,) = found.voices
     assert (voice.id, voice.engine, voice.licence) == ("whole", "sherpa", "Apache-2.0")
     assert (voice.sample_rate, voice.speakers) == (sherpa_voices.RATE_HZ, ("0", "1", "2"))
+
+
+def test_the_digest_of_a_voice_tells_what_is_in_its_files_and_nothing_else(watched, tmp_path):
+    """Two machines with the same files have the same, whenever they were copied."""
+    other = Watched(tmp_path / "elsewhere")
+    for each in (watched, other):
+        drop_piper(each.path, "piper", model(3000))
+        (drop(each.path, "folder") / "model.bin").write_bytes(b"12345")
+        each.look()
+    age(other.path)
+    other.look()
+    for voice in ("piper", "folder"):
+        assert watched.folder.digest(voice) == other.folder.digest(voice) != ""
+        assert watched.look().identities[voice] != other.look().identities[voice]
+    for name in ("piper.onnx", "piper.onnx.json", "folder/model.bin"):
+        voice, path = name.split(".")[0].split("/")[0], watched.path / name
+        before, status = watched.folder.digest(voice), path.stat()
+        was = watched.folder.seen(voice)
+        assert watched.folder.is_as(voice, was)
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1  # of the same size, and as old
+        path.write_bytes(bytes(data))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        assert not watched.folder.is_as(voice, was)
+        watched.look()
+        assert watched.folder.digest(voice) != before
+        assert not watched.folder.is_as(voice, was)
+    assert watched.folder.digest("nobody") == ""
+    assert watched.folder.is_as("nobody", watched.folder.seen("nobody"))
+
+
+def test_a_digest_is_read_once(watched, monkeypatch):
+    drop_piper(watched.path, "one")
+    watched.look()
+    before = watched.folder.digest("one")
+    monkeypatch.setattr(contents, "_digest", lambda paths: pytest.fail("it is read again"))
+    watched.look()
+    assert watched.folder.digest("one") == before
+
+
+def test_names_that_are_no_text_are_broken_voices_and_the_listing_is_text(watched):
+    """A name of a file is bytes, whatever they are: one of them must not cost the whole answer."""
+    drop_piper(watched.path, "one")
+    for name in (b"bad\xff", b"new\nline", b"\x1b[31mred"):
+        (watched.path / os.fsdecode(name + b".onnx")).write_bytes(model())
+        folder = watched.path / os.fsdecode(b"folder " + name)
+        folder.mkdir()
+        (folder / "voice.json").write_text("{}")
+    age(watched.path)
+    assert watched.ids() == ["one"]
+    found = watched.look().broken
+    assert len(found) == 6
+    for each in found:
+        each.id.encode()
+        each.reason.encode()
+        assert each.id.isprintable() and each.reason.isprintable()
+
+
+@pytest.mark.parametrize("name", ["one.onnx", "one.onnx.json", "two/voice.json", "two/model.onnx"])
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(watched, name):
+    drop_piper(watched.path, "one")
+    sherpa_voices.kokoro(watched.path / "two")
+    (watched.path / name).unlink()
+    os.mkfifo(watched.path / name)
+    age(watched.path)
+    voice = name.partition(".")[0].partition("/")[0]
+    assert voice not in watched.ids()
+    assert "no file" in watched.reasons()[voice]

@@ -21,6 +21,9 @@ _EXTRAS = {
 QUALITIES = ("x_low", "low", "medium", "high")
 _MOST_SPEAKERS = 10_000
 """The largest published voice has 904."""
+_MOST_FOR_ONE = 64
+"""Of numbers, or of phonemes that take another one's place. What a sentence takes of memory grows
+with the square of these; published voices have one or two."""
 _ESPEAK_VOICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
 
 
@@ -78,6 +81,19 @@ class VoiceConfig(msgspec.Struct):
         if self.speaker_id_map:
             return tuple(sorted(self.speaker_id_map, key=self.speaker_id_map.__getitem__))
         return tuple(map(str, range(self.num_speakers)))
+
+    @property
+    def scales(self) -> Tuple[float, float, float]:
+        """How the voice speaks by itself: noise, length, and noise of durations."""
+        told = self.inference
+        return told.noise_scale, told.length_scale, told.noise_w
+
+    @property
+    def last_speaker(self) -> Optional[int]:
+        """The highest of the network's numbers for speakers; None: it has just one."""
+        if self.num_speakers < 2:
+            return None
+        return max(self.speaker_id_map.values(), default=self.num_speakers - 1)
 
     def voice(self, voice_id: str, size_bytes: int) -> Voice:
         """As it is listed."""
@@ -144,6 +160,9 @@ def _check(config: VoiceConfig, name: str) -> None:
     top = config.num_symbols
     if any(not 0 <= number < top for ids in config.phoneme_id_map.values() for number in ids):
         raise VoiceUnavailable(f"{name} has phonemes that the network does not know")
+    several = [*map(len, config.phoneme_id_map.values()), *map(len, config.phoneme_map.values())]
+    if max(several, default=0) > _MOST_FOR_ONE:
+        raise VoiceUnavailable(f"{name} has a phoneme that stands for too many")
     inference = config.inference
     for value, most in (
         (inference.noise_scale, 4.0),

@@ -124,12 +124,8 @@ class PiperEngine(Engine):
         counted from there."""
         config = voice.config
         ids, starts = numbers(sentence.phonemes, config.phoneme_id_map, config.phoneme_map)
-        scales = Scales(
-            config.inference.noise_scale,
-            config.inference.length_scale,
-            config.inference.noise_w,
-        )
         threads = idle_cores(self.options.cores)
+        scales = Scales(*config.scales)
         speech = voice.network.speak(
             ids, scales, speaker, utterance.speed, threads, utterance.whole
         )

@@ -91,9 +91,12 @@ class Network:
             given["sid"] = np.array([speaker], np.int64)
         seed = _seed(ids, scales, speaker, speed)
         if self._split is not None:
-            return self._split.speak(given, speed, seed, threads, whole)
-        given["scales"][1] /= speed
-        return Speech((self._whole.speak(given, seed) for _ in range(1)), None, 1)
+            speech = self._split.speak(given, speed, seed, threads, whole)
+        else:
+            given["scales"][1] /= speed
+            speech = Speech((self._whole.speak(given, seed) for _ in range(1)), None, 1)
+        speech.pieces = _finite(speech.pieces)
+        return speech
 
 
 class _Split:
@@ -187,6 +190,14 @@ class _Whole:
             noise = random.standard_normal(like.run(given)[0].shape, np.float32)
             given[name] = noise * np.float32(scale) + np.float32(mean)
         return np.ravel(self._sound.run(given)[0])
+
+
+def _finite(pieces: Iterator[Any]) -> Iterator[Any]:
+    """The same pieces; of a voice whose numbers have gone astray none is handed out as silence."""
+    for piece in pieces:
+        if not np.isfinite(piece).all():
+            raise EngineFailed("the voice's sound has what is no number")
+        yield piece
 
 
 def _session(graph: Graph, given: List[Tensor], wanted: List[str]) -> Session:

@@ -4,7 +4,7 @@ import os
 from typing import Any, List, Mapping, Sequence
 
 from auto_voice.engines.piper.graph import Tensor
-from auto_voice.errors import MissingDependency
+from auto_voice.errors import EngineFailed, MissingDependency
 
 
 def load() -> Any:
@@ -53,6 +53,22 @@ class Session:
         ]
 
     def run(self, given: Mapping[str, Any], wanted: Sequence[str] = ()) -> List[Any]:
-        """The outputs; of what is given, it takes what it needs."""
-        inputs = {name: given[name] for name in self.inputs}
-        return list(self._session.run(list(wanted) or None, inputs))
+        """The outputs; of what is given, it takes what it needs.
+
+        Raises:
+            EngineFailed: the graph does not take what is given, or fails at it.
+        """
+        missing = [name for name in self.inputs if name not in given]
+        if missing:
+            raise EngineFailed(f"the voice's graph wants {missing[0][:60]!r}, which nobody gives")
+        try:
+            inputs = {name: given[name] for name in self.inputs}
+            return list(self._session.run(list(wanted) or None, inputs))
+        except Exception as error:  # onnxruntime has many kinds of errors, and no base of them
+            raise EngineFailed(f"the voice's graph fails: {short(error)}") from None
+
+
+def short(error: Exception) -> str:
+    """An error of others, fit for a message."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "…"

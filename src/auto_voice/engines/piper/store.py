@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Dict, List, NamedTuple, Tuple
 from auto_voice.engines.engine import OnLoading, Voice, is_voice_id
 from auto_voice.engines.piper import config, memory
 from auto_voice.engines.piper.config import VoiceConfig
-from auto_voice.engines.piper.network import Network
-from auto_voice.errors import VoiceUnavailable
+from auto_voice.engines.piper.network import Network, Scales
+from auto_voice.engines.piper.runtime import short
+from auto_voice.errors import EngineFailed, VoiceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,12 @@ _WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
 """Bytes that a worker keeps at most: so many, and so many times the files of loaded voices."""
 _WHILE_BUSY = 250_000_000
 """Bytes that it keeps besides while it works: what sentences took that others may take next."""
+
+_TRIED_SYMBOLS = 16
+"""Of a voice that has just been loaded: enough for half a second of sound."""
+_BROKEN_S = 30.0
+"""For so long a voice that did not load is not tried again while its files are the same; memory,
+say, may be there later."""
 
 _Signature = Tuple[int, int, int]
 
@@ -35,9 +43,21 @@ class Spoken(NamedTuple):
 
 
 class _Loaded(NamedTuple):
-    signature: _Signature
+    signature: Tuple[_Signature, _Signature]
+    """Of the graph, and of its description: the two have to fit."""
     network: Network
     size_bytes: int
+
+    @property
+    def file_bytes(self) -> int:
+        return self.signature[0][1]
+
+
+class _Broken(NamedTuple):
+    signature: Tuple[_Signature, _Signature]
+    until: float
+    """On time.monotonic()'s clock."""
+    message: str
 
 
 class VoiceStore:
@@ -50,7 +70,7 @@ class VoiceStore:
         self._budget = memory_mb * 1_000_000
         self._configs: Dict[str, Tuple[_Signature, VoiceConfig]] = {}
         self._loaded: "OrderedDict[str, _Loaded]" = OrderedDict()
-        self._broken: Dict[str, Tuple[_Signature, VoiceUnavailable]] = {}
+        self._broken: Dict[str, _Broken] = {}
 
     def list(self) -> List[Voice]:
         """The voices that the folder holds now; broken ones are left out, and told of."""
@@ -69,14 +89,14 @@ class VoiceStore:
         Raises:
             VoiceUnavailable: there is none, or it is broken.
         """
-        found = self._config(voice_id)
+        described, found = self._described(voice_id)
         path = self._path(voice_id, _GRAPH)
-        signature = _signature(path)
+        signature = (_signature(path), described)
         loaded = self._loaded.pop(voice_id, None)
         if loaded is None or loaded.signature != signature:
             on_loading(False)
             loaded = None  # frees the old one before there is a new one
-            loaded = self._load(voice_id, path, signature)
+            loaded = self._load(voice_id, path, signature, found)
             on_loading(True)
         self._loaded[voice_id] = loaded
         return Spoken(voice_id, found, loaded.network)
@@ -88,7 +108,7 @@ class VoiceStore:
     def tidy(self, busy: bool = False) -> None:
         """Return what sentences took, where it has become much beside the voices themselves;
         ``busy``: another one may come at once, and takes the same."""
-        files = sum(loaded.signature[1] for loaded in self._loaded.values())
+        files = sum(loaded.file_bytes for loaded in self._loaded.values())
         most = _WITHOUT_VOICES + _KEPT_FACTOR * files + (_WHILE_BUSY if busy else 0)
         if memory.resident_bytes() > most:
             memory.give_back()
@@ -97,21 +117,32 @@ class VoiceStore:
         """Forget all that is loaded."""
         self._loaded.clear()
 
-    def _load(self, voice_id: str, path: Path, signature: _Signature) -> _Loaded:
-        broken = self._broken.get(voice_id)
-        if broken is not None and broken[0] == signature:
-            raise broken[1]
-        size = int(signature[1] * _MEMORY_FACTOR)
+    def _load(
+        self,
+        voice_id: str,
+        path: Path,
+        signature: Tuple[_Signature, _Signature],
+        description: VoiceConfig,
+    ) -> _Loaded:
+        broken = self._broken.pop(voice_id, None)
+        if broken is not None and broken.signature == signature:
+            if time.monotonic() < broken.until:
+                self._broken[voice_id] = broken
+                raise VoiceUnavailable(broken.message)
+        size = int(signature[0][1] * _MEMORY_FACTOR)
         while self._loaded and size + self._used() > self._budget:
             forgotten, _ = self._loaded.popitem(last=False)
             log.info("The voice %s makes room for %s", forgotten, voice_id)
         began = time.perf_counter()
         try:
+            stage = "load"
             network = Network(path)
+            stage = "speak"
+            _try(network, description)
         except Exception as error:  # a file from anywhere: onnxruntime has many kinds of errors
-            unavailable = VoiceUnavailable(f"The voice {voice_id} does not load: {_short(error)}")
-            self._broken[voice_id] = (signature, unavailable)
-            raise unavailable from None
+            message = f"The voice {voice_id} does not {stage}: {short(error)}"
+            self._broken[voice_id] = _Broken(signature, time.monotonic() + _BROKEN_S, message)
+            raise VoiceUnavailable(message) from None
         finally:
             memory.give_back()
         log.info("The voice %s was loaded in %.1f s", voice_id, time.perf_counter() - began)
@@ -142,27 +173,48 @@ class VoiceStore:
         return self._folder / (voice_id + suffix)
 
     def _config(self, voice_id: str) -> VoiceConfig:
+        return self._described(voice_id)[1]
+
+    def _described(self, voice_id: str) -> Tuple[_Signature, VoiceConfig]:
         path = self._path(voice_id, _DESCRIPTION)
         signature = _signature(path)
         known = self._configs.get(voice_id)
         if known is None or known[0] != signature:
             known = self._configs[voice_id] = (signature, config.read(path))
-        return known[1]
+        return known
+
+
+def _try(network: Network, description: VoiceConfig) -> None:
+    """Have a voice speak before anybody waits for its words: a graph that is not made for what its
+    description says loads well, and fails at the first sentence that shows it.
+
+    Raises:
+        EngineFailed, Exception: it does not speak.
+    """
+    known = sorted({number for ids in description.phoneme_id_map.values() for number in ids})
+    if not known:
+        raise EngineFailed("its description has no phonemes")
+    # The highest number is the one that tells whether the graph has as many symbols.
+    ids = known[-_TRIED_SYMBOLS:]
+    scales = Scales(*description.scales)
+    speaker = description.last_speaker
+    samples = 0
+    for piece in network.speak(ids, scales, speaker).pieces:
+        samples += len(piece)
+    if not samples:
+        raise EngineFailed("it is silent")
 
 
 def _signature(path: Path) -> _Signature:
     """Changes when the file does.
 
     Raises:
-        VoiceUnavailable: it is not there.
+        VoiceUnavailable: it is not there, or something that one would wait for when reading it.
     """
     try:
         status = path.stat()
     except OSError:
         raise VoiceUnavailable(f"Piper has no voice {path.name.split(_GRAPH)[0]!r}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise VoiceUnavailable(f"{path.name} is no file")
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "…"

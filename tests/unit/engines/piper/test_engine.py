@@ -7,6 +7,7 @@ import sys
 import time
 from importlib import metadata
 
+import onnx
 import pytest
 
 from auto_voice.engines.engine import EngineOptions
@@ -107,6 +108,10 @@ def test_broken_voices_are_told_of_and_harm_no_other(folder, engine, caplog):
         ({"espeak": {"voice": "xx-nowhere"}}, "espeak-ng"),
         ({"audio": {"sample_rate": 1}}, "sample rate"),
         ({"phoneme_id_map": {"a": [999]}}, "phonemes"),
+        ({"phoneme_id_map": {"a": [1] * 1000}}, "too many"),
+        ({"phoneme_map": {"a": ["b"] * 1000}}, "too many"),
+        ({"phoneme_id_map": {}}, "no phonemes"),
+        ({"num_symbols": 1 << 40, "phoneme_id_map": {"a": [(1 << 40) - 1]}}, "does not speak"),
         ({"inference": {"length_scale": 30}}, "scale"),
         ({"inference": {"noise_scale": -1}}, "scale"),
         ({"num_speakers": 1, "speaker_id_map": {"x": 5}}, "speakers"),
@@ -116,6 +121,41 @@ def test_a_description_that_cannot_be_spoken_says_why(folder, engine, changes, t
     change(folder, "en-us", **changes)
     with pytest.raises(VoiceUnavailable, match=told):
         speak(engine, "Hello.", "en-us")
+
+
+@pytest.mark.parametrize("name", ["fine.onnx", "fine.onnx.json"])
+def test_a_pipe_among_the_files_holds_nobody_up(folder, engine, name):
+    """Reading it would wait for somebody who writes."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert "en-us" in [voice.id for voice in engine.voices()]
+    with pytest.raises(VoiceUnavailable, match="no file"):
+        speak(engine, "Hello.", "fine")
+    assert speak(engine, "Hello.", "en-us").pcm
+
+
+def test_a_voice_whose_sound_is_no_number_is_broken(folder, engine):
+    """As silence it would pass for a voice that is well."""
+    whole = onnx.load(str(folder / "en-us.onnx"))
+    weights = max(whole.graph.initializer, key=lambda each: len(each.raw_data))
+    weights.raw_data = b"\xff" * len(weights.raw_data)
+    onnx.save(whole, str(folder / "en-us.onnx"))
+    with pytest.raises(VoiceUnavailable, match="does not speak"):
+        speak(engine, "Hello.", "en-us")
+
+
+def test_a_description_that_no_longer_fits_its_graph_is_noticed(folder, engine):
+    """Though the graph is loaded, and has spoken; and the next one that fits speaks."""
+    before = speak(engine, "Hello.", "en-us").pcm
+    path = folder / "en-us.onnx.json"
+    fitting = path.read_text(encoding="utf-8")
+    ids = json.loads(fitting)["phoneme_id_map"]
+    change(folder, "en-us", num_symbols=5000, phoneme_id_map={**ids, "\u29d6": [4999]})
+    for _ in range(2):
+        with pytest.raises(VoiceUnavailable, match="does not speak"):
+            speak(engine, "Hello.", "en-us")
+    path.write_text(fitting, encoding="utf-8")
+    assert speak(engine, "Hello.", "en-us").pcm == before
 
 
 @pytest.mark.parametrize("voice", ["../voices/en-us", "/etc/passwd", ".", "", "en-us\x00", "a/b"])

@@ -101,10 +101,14 @@ export class Voices extends EventTarget {
       found = voices.filter(one => one.id.startsWith(`${base}+`));
     }
     if (mine !== this.#listed) return; // another voice was chosen meanwhile
+    const people = voice?.speakers.length > 0;
+    put($("variant-label"), people ? "Speaker" : "Variant");
+    const option = one => new Option(one.variant, one.variant);
     const groups = GENDERS.map(([gender, label]) => make("optgroup", {label},
-      ...found.filter(one => one.gender === gender).map(one => new Option(one.variant, one.variant))));
+      ...found.filter(one => one.gender === gender).map(option)));
     this.#variant.replaceChildren(
-      new Option("The voice’s own sound", ""), ...groups.filter(group => group.children.length));
+      new Option(people ? "The first one" : "The voice’s own sound", ""),
+      ...(people ? found.map(option) : groups.filter(group => group.children.length)));
     this.#variant.disabled = !found.length;
     if (this.#wanted && !found.some(one => one.variant === this.#wanted)) {
       this.#variant.append(new Option(this.#wanted, this.#wanted)); // the server will say what it thinks
