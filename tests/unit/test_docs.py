@@ -446,6 +446,7 @@ SHOWN = ('"voices"', '"sentences"', " --> ")
 """What is in an answer that an example shows instead of writing a file."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", examples("README.md", "sh") + examples(API, "sh"))
 def test_shell_examples_work(example, server, tmp_path):
     """curl and the command line do what the document shows, as it is typed."""
@@ -485,6 +486,7 @@ def test_limits_of_lexicons_are_right():
     } == {field.name for field in msgspec.structs.fields(lexicon_entry.Entry)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", examples("README.md", "python") + examples(API, "python"))
 def test_python_examples_work(example, server, tmp_path):
     """A script copied from a document speaks."""
@@ -496,6 +498,7 @@ def test_python_examples_work(example, server, tmp_path):
         assert_audio(tmp_path / name)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("nodejs")
 @pytest.mark.parametrize("example", examples(API, "javascript"))
 def test_javascript_examples_work(example, server, tmp_path):
@@ -598,6 +601,7 @@ def test_an_interrupted_command_says_so(tmp_path):
         assert process.wait(timeout=60) == 130
 
 
+@pytest.mark.slow
 def test_a_cache_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path):
     """The server does not start, and says 2."""
     (tmp_path / "file").write_text("not a folder")

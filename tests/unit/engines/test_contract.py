@@ -288,6 +288,7 @@ def conversations(draw, engine):
     )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(30),
     deadline=None,
@@ -428,6 +429,7 @@ def test_pieces_are_whole_samples(engine):
     assert all(len(piece) % 2 == 0 for piece in speak(engine, SENTENCE * 3).pieces)
 
 
+@pytest.mark.slow
 def test_hostile_text_harms_nobody(engine, start_worker):
     """Whatever comes in, the engine goes on speaking in the same process."""
     worker = start_worker(engine.name)

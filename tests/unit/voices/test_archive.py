@@ -117,6 +117,7 @@ def test_a_bomb_of_names_is_noticed(tmp_path):
         unpacked(tmp_path, made_of(one))
 
 
+@pytest.mark.slow
 def test_a_bomb_of_files_is_noticed(tmp_path):
     with pytest.raises(InvalidArchive, match=str(MAX_FILES)):
         unpacked(tmp_path, made_of(*(member(f"k/{index}") for index in range(MAX_FILES + 1))))
