@@ -35,7 +35,14 @@ def exported() -> Scrape:
     # Nobody listens on that port: its check is there all the same.
     redis_url = "redis://127.0.0.1:1/0"
     service = build(
-        load({}, engine="stub", engine_workers=1, gpu_metrics="off", redis_url=redis_url)
+        load(
+            {},
+            engine="stub,piper",  # the second has no voices here, and so no workers
+            engine_workers=1,
+            gpu_metrics="off",
+            redis_url=redis_url,
+            voice_dir="/nonexistent",
+        )
     )
     try:
         client = create_app(service).test_client()

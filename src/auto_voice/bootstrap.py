@@ -127,6 +127,15 @@ class _EngineListener(Listener):
     def worker_ready(self, load_s: float) -> None:
         self._metrics.engine.worker_ready(self._engine, load_s)
 
+    def voice_loaded(self, load_s: Optional[float]) -> None:
+        if load_s is None:
+            self._metrics.voices.not_loaded(self._engine)
+        else:
+            self._metrics.voices.loaded(self._engine, load_s)
+
+    def voices_unloaded(self, count: int) -> None:
+        self._metrics.voices.unloaded(self._engine, count)
+
     def voice_spoke(self, voice: str) -> None:
         self.ensemble.spoke(voice)
 
@@ -160,6 +169,7 @@ def build(settings: Settings) -> Service:
         *sorted(engines, key=primary.__ne__),
         revision=settings.revision,
         deployment_slot=settings.deployment_slot,
+        of_files=[name for name in engines if name in PACKAGES],
     )
     scheduler = FairScheduler(settings.max_requests)
     ensemble = _ensemble(settings, engines, primary, scheduler, metrics)
@@ -179,7 +189,7 @@ def build(settings: Settings) -> Service:
     synthesizer = Synthesizer(
         settings, ensemble, scheduler, cache, metrics, planner, levels, flights
     )
-    installs = _installs(settings)
+    installs = _installs(settings, metrics)
     health = Health(
         engine=primary,
         probe=synthesizer.probe,
@@ -204,6 +214,12 @@ def build(settings: Settings) -> Service:
         ready_workers=lambda engine: pools[engine].ready_workers,
         last_success=lambda engine: pools[engine].last_success,
         voices=ensemble.counts,
+    )
+    budget = settings.voices_memory_mb * 1_000_000
+    metrics.voices.watch(
+        installing=lambda: installs.in_progress,
+        in_memory=lambda engine: pools[engine].in_memory,
+        limit_bytes=lambda engine: pools[engine].workers * budget,
     )
     metrics.cache.watch(
         lambda: (
@@ -302,9 +318,13 @@ def voice_index(settings: Settings) -> VoiceIndex:
     return VoiceIndex(lists, settings.download_timeout_s)
 
 
-def _installs(settings: Settings) -> Installs:
+def _installs(settings: Settings, metrics: Optional[Metrics] = None) -> Installs:
     store = VoiceStore(settings.voice_folder, settings.voices_disk_mb << 20)
-    return Installs(voice_index(settings), Installer(store, settings.download_timeout_s))
+    index, timeout_s = voice_index(settings), settings.download_timeout_s
+    if metrics is None:
+        return Installs(index, Installer(store, timeout_s))
+    installer = Installer(store, timeout_s, metrics.voices.received)
+    return Installs(index, installer, metrics.voices.installed)
 
 
 def _redis(settings: Settings) -> Optional[SharedRedis]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests import voices
-from tests.integration.serving import assert_error, until
+from tests.integration.serving import assert_error, children, kill, until
 from tests.integration.test_cli import run, succeeded
 
 VOICE = "wrong"
@@ -80,3 +80,34 @@ def test_doctor_says_that_none_of_an_engines_voices_speaks(folder):
     assert done.status != 0
     (line,) = [line for line in done.text.split("\n") if "engine piper" in line]
     assert "FAIL" in line and "does not speak" in line
+
+
+def test_what_voices_cost_is_told_to_who_operates_the_server(start, folder):
+    """Loads, failures and memory within its budget; a voice that makes room is counted once."""
+    voices.put(folder, "people", "other")
+    settings = {"engine": "piper,espeak", "engine_workers": 1, "loudness_lufs": 0}
+    server = start(**settings, voice_dir=folder, voices_memory_mb=64, cache="off")
+
+    def shown(name, **labels):
+        return server.metric(f"autovoice_{name}", engine="piper", **labels)
+
+    assert shown("voices_loaded") == shown("voices_memory_bytes") == 0
+    assert shown("voices_memory_limit_bytes") == 64_000_000
+    for voice in ("well", "other", "well"):
+        assert server.speak(voice=voice).status_code == 200
+    assert shown("voice_loads_total", outcome="loaded") == shown("voice_load_seconds_count") == 2
+    assert 0 < shown("voice_load_seconds_sum") < 30
+    assert shown("voices_loaded") == 2
+    files = sum((folder / f"{name}.onnx").stat().st_size for name in ("well", "other"))
+    assert files < shown("voices_memory_bytes") < 2 * files
+    assert_error(server.speak(voice=VOICE), 503)
+    assert shown("voice_loads_total", outcome="failed") == 1
+    assert shown("voice_unloads_total") == 0
+    describe(folder, "well", dataset="another")
+    until(lambda: server.speak(voice="well") and shown("voice_unloads_total"), "it is loaded anew")
+    assert (shown("voice_unloads_total"), shown("voices_loaded")) == (1, 2)
+    (worker,) = [
+        pid for pid in server.engine_pids() if "piper" in children(server.serving_pid())[pid]
+    ]
+    kill(worker)
+    until(lambda: shown("voices_loaded") == 0, "memory goes with the worker that has it")

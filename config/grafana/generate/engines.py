@@ -197,6 +197,69 @@ def engines() -> Dashboard:
                 ],
             ),
             (
+                "Installed voices",
+                [
+                    graph(
+                        "Memory of voices",
+                        "What loaded voices are reckoned to take in all workers, and what they "
+                        "may: above that, a voice is let go of for each that is loaded.",
+                        "bytes",
+                        [
+                            (f"sum by (engine) ({of('voices_memory_bytes')})", "{{engine}}"),
+                            (
+                                f"sum by (engine) ({of('voices_memory_limit_bytes')})",
+                                "{{engine}}, at most",
+                            ),
+                        ],
+                    ),
+                    graph(
+                        "Voices in memory",
+                        "Once for each worker that has them.",
+                        "none",
+                        [(f"sum by (engine) ({of('voices_loaded')})", "{{engine}}")],
+                    ),
+                    graph(
+                        "Time to load a voice",
+                        "What a listener waits for whose voice is not in memory.",
+                        "s",
+                        quantiles("voice_load_seconds", "engine", "{{engine}}"),
+                    ),
+                    graph(
+                        "Loaded and let go of",
+                        "Voices a second. As many of one as of the other, all the time: there is "
+                        "too little memory for the voices in use (AUTOVOICE_VOICES_MEMORY_MB).",
+                        "ops",
+                        [
+                            (
+                                rate("voice_loads_total", "engine, outcome"),
+                                "{{engine}}: {{outcome}}",
+                            ),
+                            (rate("voice_unloads_total", "engine"), "{{engine}}: let go of"),
+                        ],
+                    ),
+                    graph(
+                        "Installations",
+                        "That ended within the interval, by how, and those under way.",
+                        "none",
+                        [
+                            (
+                                "sum by (outcome) (increase("
+                                + of("voice_installs_total")
+                                + "[$__rate_interval]))",
+                                "{{outcome}}",
+                            ),
+                            (f"sum({of('voice_installs_in_progress')})", "under way"),
+                        ],
+                    ),
+                    graph(
+                        "Downloads of voices",
+                        "Bytes a second.",
+                        "Bps",
+                        [(rate("voice_download_bytes_total", ""), "voices")],
+                    ),
+                ],
+            ),
+            (
                 "Cache",
                 [
                     graph(

@@ -165,6 +165,16 @@ OnLoading = Callable[[bool], None]
 """An emitter's `loading`."""
 
 
+class InMemory(msgspec.Struct, frozen=True):
+    """What an engine has of its voices in memory."""
+
+    voices: int = 0
+    size_bytes: int = 0
+    """Reckoned, as the budget is."""
+    unloaded: int = 0
+    """Voices that it has let go of, since it was loaded."""
+
+
 class Engine(ABC):
     """A speech engine. Used by one thread at a time."""
 
@@ -213,6 +223,10 @@ class Engine(ABC):
             VoiceUnavailable: this voice cannot be loaded; others may still.
             EngineFailed: the engine reports an error.
         """
+
+    def in_memory(self) -> InMemory:
+        """Its loaded voices, where they are files."""
+        return InMemory()
 
     def rest(self) -> None:
         """Nothing is wanted just now: give back what was kept for more work."""

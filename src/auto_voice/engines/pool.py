@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from auto_voice.engines.engine import Description, EngineOptions
 from auto_voice.engines.slot import Dispatcher, Listener, Slot, stopping
@@ -94,6 +94,13 @@ class WorkerPool:
     def ready_workers(self) -> int:
         """How many workers run and have spoken."""
         return sum(slot.ready for slot in self._slots)
+
+    @property
+    def in_memory(self) -> Tuple[int, int]:
+        """Voices that the running workers have loaded, and the bytes they are reckoned to take."""
+        processes = [slot.process for slot in self._slots]
+        found = [process.in_memory for process in processes if process is not None]
+        return sum(each.voices for each in found), sum(each.size_bytes for each in found)
 
     @property
     def pids(self) -> List[int]:

@@ -15,7 +15,7 @@ from typing import Callable, Optional, Tuple
 import msgspec
 
 from auto_voice.engines import wire
-from auto_voice.engines.engine import Description, EngineOptions, Utterance, Word
+from auto_voice.engines.engine import Description, EngineOptions, InMemory, Utterance, Word
 from auto_voice.errors import EngineFailed, MissingDependency, VoiceUnavailable
 
 LOAD_TIMEOUT_S = 60.0
@@ -48,6 +48,8 @@ class WorkerProcess:
         shared = wire.shared_memory()
         self._connection = wire.Connection(ours)
         self._memory = mmap.mmap(shared, wire.SHARED_BYTES)
+        self.in_memory = InMemory()
+        """What the worker has of voices in memory, as it said last."""
         self._cancelled = False
         self._silence_s = 0.0
         environment = dict(os.environ)
@@ -149,6 +151,8 @@ class WorkerProcess:
                 on_word(msgspec.msgpack.decode(payload, type=Word))
             elif kind in (wire.LOADING, wire.LOADED):
                 on_loading(kind == wire.LOADED)
+            elif kind == wire.MEMORY:
+                self.in_memory = msgspec.msgpack.decode(payload, type=InMemory)
             elif kind == wire.FAILED:
                 raise _error(payload)
 

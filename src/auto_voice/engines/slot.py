@@ -66,6 +66,12 @@ class Listener:
     def worker_ready(self, load_s: float) -> None:
         """A worker has spoken its first word, ``load_s`` seconds after its start."""
 
+    def voice_loaded(self, load_s: Optional[float]) -> None:
+        """A worker took so many seconds to load a voice; None: it failed at that."""
+
+    def voices_unloaded(self, count: int) -> None:
+        """A worker has let go of so many voices."""
+
     def voice_spoke(self, voice: str) -> None:
         """A voice, by the engine's own id, has been heard."""
 
@@ -281,6 +287,8 @@ class Slot:
     def _speak(self, process: WorkerProcess, job: Job, is_gone: IsGone) -> None:
         pool = self._pool
         heard = asked = time.monotonic()
+        loads_since: Optional[float] = None
+        unloaded = process.in_memory.unloaded
         patience_s = pool.timeout_s
 
         def idle() -> None:
@@ -291,8 +299,11 @@ class Slot:
                 raise WorkerHung("no sign of life")
 
         def loading(done: bool) -> None:
-            nonlocal heard, patience_s
+            nonlocal heard, patience_s, loads_since
             heard = time.monotonic()
+            if done and loads_since is not None:
+                pool.listener.voice_loaded(heard - loads_since)
+            loads_since = None if done else heard
             patience_s = pool.timeout_s if done else max(pool.timeout_s, LOAD_TIMEOUT_S)
 
         def audio(pcm: bytes, last: bool) -> bool:
@@ -303,7 +314,13 @@ class Slot:
                 job.is_unwanted(is_gone)
             return job.put(pcm, last)
 
-        process.speak(job.utterance, audio, job.words.append, idle, POLL_S, loading)
+        try:
+            process.speak(job.utterance, audio, job.words.append, idle, POLL_S, loading)
+        finally:
+            if loads_since is not None:
+                pool.listener.voice_loaded(None)
+            if process.in_memory.unloaded != unloaded:
+                pool.listener.voices_unloaded(process.in_memory.unloaded - unloaded)
         pool.last_success = time.time()
         if job.delivered:
             pool.listener.voice_spoke(job.utterance.voice)

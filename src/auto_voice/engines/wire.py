@@ -2,7 +2,8 @@
 
 One message is a header (kind and payload length) and a payload. The server
 sends SPEAK and CANCEL; the worker answers HELLO or FAILED after loading, and
-then, per SPEAK, any number of AUDIO, WORD, LOADING and LOADED and at last LAST_AUDIO or FAILED.
+then, per SPEAK, any number of AUDIO, WORD, LOADING, LOADED and MEMORY, and at last LAST_AUDIO or
+FAILED.
 There is at most one utterance under way, so messages need no number.
 
 Samples themselves lie in memory that both processes share, where one copy and
@@ -38,6 +39,9 @@ LOADING = 9
 """Worker: it loads a voice, in silence, before it goes on."""
 LOADED = 10
 """Worker: it goes on."""
+
+MEMORY = 11
+"""Worker: what it has of voices in memory has changed; an `InMemory` as MessagePack."""
 
 SPAN = struct.Struct("<QQ")
 """First byte and byte after the last of samples in the shared memory."""

@@ -16,7 +16,7 @@ import time
 import msgspec
 
 from auto_voice.engines import create, wire
-from auto_voice.engines.engine import PCM, EngineOptions, Utterance, Word, describe
+from auto_voice.engines.engine import PCM, EngineOptions, InMemory, Utterance, Word, describe
 from auto_voice.errors import AutoVoiceError
 
 FLUSH_S = 0.005
@@ -102,6 +102,7 @@ def serve(
     emitter = SharedEmitter(connection, memory)
     decoder = msgspec.msgpack.Decoder(Utterance)
     rested = True
+    told = InMemory()
     while True:
         if not (rested or connection.waits(REST_S)):
             engine.rest()
@@ -112,7 +113,13 @@ def serve(
         emitter.start()
         rested = False
         try:
-            engine.speak(decoder.decode(payload), emitter)
+            try:
+                engine.speak(decoder.decode(payload), emitter)
+            finally:
+                now = engine.in_memory()
+                if now != told:
+                    told = now
+                    connection.send(wire.MEMORY, msgspec.msgpack.encode(now))
         except wire.ConnectionLost:
             raise
         except Exception as error:

@@ -8,7 +8,7 @@ queue, connections) is looked at when Prometheus asks: counted by hand it drifts
 """
 
 import platform
-from typing import Callable, Dict, Iterable, Mapping, Tuple
+from typing import Callable, Dict, Iterable, Mapping, Sequence, Tuple
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -22,6 +22,7 @@ from auto_voice import __version__
 from auto_voice.monitoring.job_metrics import JobMetrics
 from auto_voice.monitoring.series import DURATION_SECONDS, Counter, Families, Histogram, Live
 from auto_voice.monitoring.synthesis_metrics import CacheMetrics, EngineMetrics, SynthesisMetrics
+from auto_voice.monitoring.voice_metrics import VoiceMetrics
 from auto_voice.monitoring.websocket_metrics import WebSocketMetrics
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
@@ -46,9 +47,17 @@ class Metrics:
     """The series of one server, in a registry of their own, by what they are about."""
 
     def __init__(
-        self, *engines: str, revision: str = "unknown", deployment_slot: str = "default"
+        self,
+        *engines: str,
+        revision: str = "unknown",
+        deployment_slot: str = "default",
+        of_files: Sequence[str] = (),
     ) -> None:
-        """``engines``: their names; requests for a voice that nobody has count for the first."""
+        """
+        Args:
+            engines: their names; requests for a voice that nobody has count for the first.
+            of_files: those of them whose voices are files.
+        """
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(PLATFORM_COLLECTOR)
@@ -61,6 +70,7 @@ class Metrics:
         self.synthesis = SynthesisMetrics(families, engines)
         self.cache = CacheMetrics(families)
         self.engine = EngineMetrics(families, engines)
+        self.voices = VoiceMetrics(families, of_files)
         self.jobs = JobMetrics(families)
         self.server = ServerMetrics(families, revision, deployment_slot)
 

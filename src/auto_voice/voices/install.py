@@ -45,11 +45,20 @@ Told = Callable[[Progress], None]
 class Installer:
     """Puts voices into the folder, one process at a time for each voice."""
 
-    def __init__(self, store: VoiceStore, timeout_s: float) -> None:
-        """``timeout_s``: how long a download may bring next to nothing."""
+    def __init__(
+        self,
+        store: VoiceStore,
+        timeout_s: float,
+        received: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """
+        Args:
+            timeout_s: how long a download may bring next to nothing.
+            received: told how many more bytes have come over the network.
+        """
         self.store = store
         self._timeout_s = timeout_s
-        self._remote = Remote(timeout_s)
+        self._remote = Remote(timeout_s, received)
 
     def install(
         self,

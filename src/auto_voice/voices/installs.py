@@ -62,7 +62,14 @@ class Install(msgspec.Struct):
 class Installs:
     """The server's installations. Safe for threads."""
 
-    def __init__(self, index: VoiceIndex, installer: Installer) -> None:
+    def __init__(
+        self,
+        index: VoiceIndex,
+        installer: Installer,
+        ended: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        """``ended``: told how each try ended: ``installed``, ``failed`` or ``cancelled``."""
+        self._ended = ended
         self.index = index
         self.installer = installer
         self._all: Dict[str, Install] = {}
@@ -95,6 +102,12 @@ class Installs:
         with self._changed:
             missing = [one for one in self._all.values() if one.retry_at is not None]
             return "; ".join(f"{one.voice}: {one.error}" for one in missing) or None
+
+    @property
+    def in_progress(self) -> int:
+        """How many run, or wait for their turn."""
+        with self._changed:
+            return sum(one.state in RUNNING for one in self._all.values())
 
     def list(self) -> List[Install]:
         """All that are remembered, the newest first."""
@@ -198,6 +211,7 @@ class Installs:
                 error = raised
         ended_at = time.time()
         if error is None:
+            self._ended("installed")
             self._change(made, state="installed", stage=None, ended_at=ended_at)
             log.info("voice %s is installed", made.voice, extra={"voice": made.voice})
             return True
@@ -208,6 +222,7 @@ class Installs:
         else:
             log.error("voice %s is not installed", made.voice, exc_info=error)
         cancelled = isinstance(error, InstallCancelled)
+        self._ended("cancelled" if cancelled else "failed")
         self._change(
             made,
             state="cancelled" if cancelled else "failed",

@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 from urllib.parse import unquote, urljoin, urlsplit
 
 from auto_voice import __version__
@@ -44,9 +44,16 @@ class Remote:
     the network says never becomes one.
     """
 
-    def __init__(self, timeout_s: float) -> None:
-        """``timeout_s``: for the connection, and for each wait for more bytes."""
+    def __init__(
+        self, timeout_s: float, received: Callable[[int], None] = lambda count: None
+    ) -> None:
+        """
+        Args:
+            timeout_s: for the connection, and for each wait for more bytes.
+            received: told how many more bytes have come over the network.
+        """
         self._timeout_s = timeout_s
+        self._received = received
 
     @contextlib.contextmanager
     def get(self, url: str, start: int = 0, if_range: Optional[str] = None) -> Iterator[Answer]:
@@ -78,12 +85,18 @@ class Remote:
                 with response:
                     _refuse_bad_status(response.status_code, url)
                     # What has come, and not a whole chunk: one that comes slowly is noticed.
-                    chunks = iter(lambda: response.raw.read1(CHUNK_BYTES, False), b"")
+                    chunks = iter(
+                        lambda: self._counted(response.raw.read1(CHUNK_BYTES, False)), b""
+                    )
                     yield Answer(response.status_code, response.headers, chunks)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise DownloadRefused(f"{shown_url(url)} cannot be asked for: {error}.") from None
         except (requests.RequestException, HTTPError) as error:
             raise DownloadFailed(f"{shown_url(url)} did not arrive: {_reason(error)}.") from None
+
+    def _counted(self, data: bytes) -> bytes:
+        self._received(len(data))
+        return data
 
     def _follow(self, session: Any, url: str, headers: Dict[str, str]) -> Any:
         at = url

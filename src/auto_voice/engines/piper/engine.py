@@ -13,6 +13,7 @@ from auto_voice.engines.engine import (
     Emitter,
     Engine,
     EngineOptions,
+    InMemory,
     Utterance,
     Voice,
     Word,
@@ -82,6 +83,9 @@ class PiperEngine(Engine):
             self._say(sentences, voice, number, utterance, emitter)
         finally:
             self._store.tidy(busy=True)
+
+    def in_memory(self) -> InMemory:
+        return self._store.in_memory()
 
     def rest(self) -> None:
         self._store.tidy()

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
-from auto_voice.engines.engine import OnLoading, Voice, is_voice_id
+from auto_voice.engines.engine import InMemory, OnLoading, Voice, is_voice_id
 from auto_voice.engines.piper import config, memory
 from auto_voice.engines.piper.config import VoiceConfig
 from auto_voice.engines.piper.network import Network, Scales
@@ -71,6 +71,7 @@ class VoiceStore:
         self._configs: Dict[str, Tuple[_Signature, VoiceConfig]] = {}
         self._loaded: "OrderedDict[str, _Loaded]" = OrderedDict()
         self._broken: Dict[str, _Broken] = {}
+        self._unloaded = 0
 
     def list(self) -> List[Voice]:
         """The voices that the folder holds now; broken ones are left out, and told of."""
@@ -95,6 +96,7 @@ class VoiceStore:
         loaded = self._loaded.pop(voice_id, None)
         if loaded is None or loaded.signature != signature:
             on_loading(False)
+            self._unloaded += loaded is not None
             loaded = None  # frees the old one before there is a new one
             loaded = self._load(voice_id, path, signature, found)
             on_loading(True)
@@ -104,6 +106,10 @@ class VoiceStore:
     def loaded(self) -> List[str]:
         """Ids of the voices in memory, the one used last at the end."""
         return list(self._loaded)
+
+    def in_memory(self) -> InMemory:
+        """How much of it there is."""
+        return InMemory(len(self._loaded), self._used(), self._unloaded)
 
     def tidy(self, busy: bool = False) -> None:
         """Return what sentences took, where it has become much beside the voices themselves;
@@ -132,6 +138,7 @@ class VoiceStore:
         size = int(signature[0][1] * _MEMORY_FACTOR)
         while self._loaded and size + self._used() > self._budget:
             forgotten, _ = self._loaded.popitem(last=False)
+            self._unloaded += 1
             log.info("The voice %s makes room for %s", forgotten, voice_id)
         began = time.perf_counter()
         try:

@@ -9,7 +9,15 @@ import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from auto_voice.audio.pcm import silence
-from auto_voice.engines.engine import Capabilities, Emitter, Engine, EngineOptions, Utterance, Voice
+from auto_voice.engines.engine import (
+    Capabilities,
+    Emitter,
+    Engine,
+    EngineOptions,
+    InMemory,
+    Utterance,
+    Voice,
+)
 from auto_voice.engines.manifest import Reference
 from auto_voice.engines.sherpa.installed import Installed, find, scan
 from auto_voice.engines.sherpa.models import Models, read_reference
@@ -106,6 +114,9 @@ class SherpaEngine(Engine):
     def loaded(self) -> Tuple[str, ...]:
         """The ids of the voices in memory, the one used last at the end."""
         return self._models.ids if self._models is not None else ()
+
+    def in_memory(self) -> InMemory:
+        return self._models.in_memory() if self._models is not None else InMemory()
 
     def close(self) -> None:
         self._models = None

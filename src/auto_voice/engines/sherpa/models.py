@@ -14,7 +14,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
-from auto_voice.engines.engine import OnLoading
+from auto_voice.engines.engine import InMemory, OnLoading
 from auto_voice.engines.sherpa.installed import Installed
 from auto_voice.errors import VoiceUnavailable
 
@@ -31,6 +31,7 @@ class Models:
         self._sherpa = sherpa
         self._limit = memory_mb << 20
         self._loaded: "OrderedDict[str, Tuple[Installed, Any]]" = OrderedDict()
+        self._unloaded = 0
 
     def get(self, voice: Installed, on_loading: OnLoading = lambda done: None) -> Any:
         """The model of a voice; loads it, and lets go of others for it, where it has to.
@@ -44,6 +45,7 @@ class Models:
             self._loaded[voice.id] = known
             return known[1]
         on_loading(False)
+        self._unloaded += known is not None
         del known  # its memory, before more is taken
         self._make_room(voice.size_bytes)
         model = self._load(voice)
@@ -56,12 +58,19 @@ class Models:
         """Of the loaded voices, the one used last at the end."""
         return tuple(self._loaded)
 
+    def in_memory(self) -> InMemory:
+        """How much of it there is."""
+        return InMemory(len(self._loaded), self._taken(), self._unloaded)
+
+    def _taken(self) -> int:
+        return sum(voice.size_bytes for voice, _ in self._loaded.values())
+
     def _make_room(self, size_bytes: int) -> None:
         while self._loaded:
-            taken = sum(voice.size_bytes for voice, _ in self._loaded.values())
-            if taken + size_bytes <= self._limit:
+            if self._taken() + size_bytes <= self._limit:
                 return
             self._loaded.popitem(last=False)
+            self._unloaded += 1
 
     def _load(self, voice: Installed) -> Any:
         note = _Note(voice)
