@@ -293,6 +293,43 @@ def test_progress_is_told_while_it_happens(mirror, folder, start):
 
 
 @pytest.mark.slow
+def test_installations_are_counted_by_their_ends_and_bytes_once(mirror, folder, start):
+    """What an earlier try had fetched already does not come over the network again."""
+    offer = mirror.voice("a", piper_model(2_000_000))
+    server = start(
+        engine="stub", voice_dir=folder, voice_index=mirror.list(offer), admin_keys="boss"
+    )
+
+    def install(voice):
+        body = {"voice": voice}
+        return server.request("POST", "/v1/voices/installs", json=body, headers=ADMIN).json()["id"]
+
+    def count(outcome):
+        return server.metric("autovoice_voice_installs_total", outcome=outcome)
+
+    def fetched():
+        return server.metric("autovoice_voice_download_bytes_total")
+
+    assert (fetched(), server.metric("autovoice_voice_installs_in_progress")) == (0, 0)
+    mirror.always["a.onnx"] = slowly(pause_s=0.2)
+    begun = install("a")
+    until(lambda: fetched() > 500_000, "some of it has arrived")
+    assert server.metric("autovoice_voice_installs_in_progress") == 1
+    server.request("DELETE", f"/v1/voices/installs/{begun}", headers=ADMIN)
+    until(lambda: count("cancelled") == 1, "it is cancelled")
+    assert server.metric("autovoice_voice_installs_in_progress") == 0
+    mirror.always["a.onnx"] = slowly(pause_s=0)
+    install("a")
+    until(lambda: count("installed") == 1, "it is installed")
+    size = sum((folder / name).stat().st_size for name in ("a.onnx", "a.onnx.json"))
+    # But for the piece that had come, and was not written, when it was cancelled.
+    assert size <= fetched() < size + 300_000
+    install("nobody")
+    until(lambda: count("failed") == 1, "there is no such voice")
+    assert (count("installed"), count("cancelled")) == (1, 1)
+
+
+@pytest.mark.slow
 def test_wanted_voices_are_installed_while_the_server_serves(mirror, folder, start):
     """A list that cannot be read is a warning, and tried again."""
     url = mirror.list(spoken(mirror))
