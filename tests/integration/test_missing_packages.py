@@ -8,6 +8,15 @@ from tests.integration.test_cli import run, succeeded
 from tests.unit.engines import sherpa_voices
 
 EXTRAS = {"neural": "pip install 'autovoice[piper]'", "koko": "pip install 'autovoice[sherpa]'"}
+HIDE = """
+import os
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+def found(name, path=None, target=None):
+    hidden = name in ("onnxruntime", "sherpa_onnx") and not os.path.exists({installed!r})
+    return None if hidden else find(name, path, target)
+PathFinder.find_spec = staticmethod(found)
+"""
 ENGINES = pytest.mark.parametrize("engine", ["auto", "piper,sherpa,espeak"])
 
 
@@ -16,7 +25,7 @@ def folder(tmp_path, monkeypatch):
     """Voices of two engines; no process that a test starts finds these engines' packages."""
     hiding = tmp_path / "hiding"
     hiding.mkdir()
-    hide = "import sys\nsys.modules['onnxruntime'] = sys.modules['sherpa_onnx'] = None\n"
+    hide = HIDE.format(installed=str(tmp_path / "installed"))
     (hiding / "sitecustomize.py").write_text(hide, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(hiding))
     made = voices.put(tmp_path / "voices", "en-us", "neural")
@@ -61,3 +70,13 @@ def test_the_command_line_says_so_too(folder, engine):
         assert extra in listed.err
         assert extra in examined.text
     assert succeeded("say", "Hello.", "-o", "-", voice_dir=folder, engine=engine).out
+
+
+@pytest.mark.slow
+def test_what_is_installed_later_is_found_without_a_restart(start, folder, tmp_path):
+    server = start(engine="piper,sherpa,espeak", engine_workers=1, voice_dir=folder)
+    assert_error(server.speak(voice="neural"), 503, "voice_unavailable")
+    (tmp_path / "installed").write_text("")
+    for voice in EXTRAS:
+        until(lambda: server.speak(voice=voice).status_code == 200, f"{voice} speaks")
+    assert server.get("/health/ready").json()["degraded"] == []

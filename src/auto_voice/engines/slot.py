@@ -24,7 +24,6 @@ from auto_voice.errors import (
     EngineFailed,
     EngineTimeout,
     EngineUnavailable,
-    MissingDependency,
 )
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,6 @@ NICENESS = 5
 """Workers yield to the server's own threads, which have little to do and wait for nobody."""
 _IDLE_POLL_S = 1.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.05, 5.0
-_LACKING_S = 60.0
-"""Between two tries of an engine whose package is missing: somebody has to install it first."""
 _DEATHS = 3
 """So many workers in a row that die while they start are no chance, though others had worked."""
 _PROBE = "ready"
@@ -172,8 +169,7 @@ class Slot:
             if self._was_ready:
                 backoff_s = _FIRST_BACKOFF_S
             else:
-                lacks = isinstance(self.fault, MissingDependency)
-                closing.wait(_LACKING_S if lacks else backoff_s)
+                closing.wait(backoff_s)
                 backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
         self._ended = True
         self._turn_away()

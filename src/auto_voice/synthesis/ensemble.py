@@ -41,6 +41,11 @@ from auto_voice.voices.folder import Installed, VoiceFolder
 log = logging.getLogger(__name__)
 
 LOAD_WAIT_S = 30.0
+LACKING_S = 10.0
+"""Seconds after which a package that was missing is looked for again."""
+FAILURES = 3
+"""So many texts in a row, the one for its loudness among them, that a voice fails at before it was
+ever heard are no accident."""
 BROKEN_S = 60.0
 """Seconds after which a voice that did not speak is tried again, though its files are the
 same: what it lacked, memory say, may be there now."""
@@ -73,12 +78,18 @@ class Ensemble:
         self.folder = folder
         self._aliases = dict(aliases)
         # Without its package an engine need not be tried; what a server cannot do without is.
-        self._lacking = {name: lacking(name) for name in self.pools if name in PACKAGES}
-        self._lacking[primary] = ""
+        self._lacking = {
+            name: (time.monotonic() + LACKING_S, lacking(name))
+            for name in self.pools
+            if name in PACKAGES and name != primary
+        }
+        """Engines, with what they lack, and when to look again on time.monotonic()'s clock."""
         self._failed: Dict[str, _Failed] = {}
         """By a voice's id."""
         self._heard: Set[str] = set()
         """Voices that have spoken, by what is in their files."""
+        self._failures: Dict[str, int] = {}
+        """How often a voice has failed that has not been heard, by what is in its files."""
         self._told: Dict[str, Tuple[Optional[str], str]] = {}
         """What has been logged of each voice that failed: its files, and why."""
         self._making = threading.Lock()
@@ -101,7 +112,7 @@ class Ensemble:
         """Start the workers of engines that have voices, without waiting for them."""
         wanted = {voice.engine for voice in self.folder.look().voices}
         for name, pool in self.pools.items():
-            if name not in PACKAGES or (name in wanted and not self._lacking[name]):
+            if name not in PACKAGES or (name in wanted and not self._lacks(name)):
                 pool.start()
 
     def close(self) -> None:
@@ -183,7 +194,7 @@ class Ensemble:
     def fault(self, engine: str) -> Optional[str]:
         """Why an engine that should speak cannot; None also where nobody needs it."""
         pool = self.pools[engine]
-        lacks = self._lacking.get(engine)
+        lacks = self._lacks(engine)
         if lacks and any(voice.engine == engine for voice in self.folder.look().voices):
             return lacks
         if not pool.is_started or pool.ready_workers:
@@ -193,19 +204,25 @@ class Ensemble:
 
     def spoke(self, voice: str) -> None:
         """A voice, by its engine's own id, has been heard."""
-        self._heard.add(self.folder.digest(voice.partition("+")[0]))
+        digest = self.folder.digest(voice.partition("+")[0])
+        self._heard.add(digest)
+        self._failures.pop(digest, None)
 
     def failed(self, voice: str, error: AutoVoiceError) -> AutoVoiceError:
         """A voice, by its engine's own id, was not heard; returns what to tell its client.
 
-        A voice from a file that has never spoken and fails is broken, whatever it fails at. Once
-        it has spoken, it may be the text: that is no reason to take the voice from others.
+        A voice from a file that fails `FAILURES` times and was never heard is broken. Before, and
+        once it has spoken, it may be the text: no reason to take the voice from others.
         """
         voice_id = voice.partition("+")[0]
         identity = self.folder.look().identities.get(voice_id)
         if not isinstance(error, VoiceUnavailable):
             fails = isinstance(error, (EngineFailed, EngineCrashed, EngineTimeout))
             if identity is None or not fails or self.folder.digest(voice_id) in self._heard:
+                return error
+            digest = self.folder.digest(voice_id)
+            self._failures[digest] = self._failures.get(digest, 0) + 1
+            if self._failures[digest] < FAILURES:
                 return error
             error = VoiceUnavailable(f"The voice {voice_id} does not speak: {error.message}")
         reason = error.message.rstrip(".")
@@ -254,7 +271,9 @@ class Ensemble:
                 for voice_id, failed in self._failed.items()
                 if now < failed.until and installed.identities.get(voice_id, "") == failed.identity
             }
-        engines = [(pool.is_known, pool.load_error) for pool in self.pools.values()]
+        engines = [
+            (pool.is_known, pool.load_error, self._lacks(name)) for name, pool in self.pools.items()
+        ]
         return (installed, self._failed, *engines)
 
     def _make(self) -> Tuple[Catalogue, Tuple[Any, ...]]:
@@ -285,6 +304,14 @@ class Ensemble:
         made_of = self._state(installed)
         return Catalogue(rosters, self._aliases, sorted(broken, key=_id)), made_of
 
+    def _lacks(self, engine: str) -> str:
+        """Which package an engine misses; empty if none, or if it is tried in any case."""
+        look_at, lacks = self._lacking.get(engine, (0.0, ""))
+        if lacks and time.monotonic() > look_at:  # somebody may have installed it
+            lacks = lacking(engine)
+            self._lacking[engine] = (time.monotonic() + LACKING_S, lacks)
+        return lacks
+
     def _reason(self, voice: Voice) -> Optional[str]:
         """Why a voice of the folder cannot be used now."""
         failed = self._failed.get(voice.id)
@@ -294,8 +321,8 @@ class Ensemble:
         if pool is None:
             lacks = lacking(voice.engine)
             return lacks or f"the engine {voice.engine} is switched off in the settings"
-        if self._lacking.get(voice.engine):
-            return self._lacking[voice.engine]
+        if self._lacks(voice.engine):
+            return self._lacks(voice.engine)
         return str(pool.load_error).rstrip(".") if pool.load_error is not None else None
 
 
