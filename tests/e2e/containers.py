@@ -66,7 +66,6 @@ class Container:
     """`docker run` of an image, with its port on a free one of this machine."""
 
     def __init__(self, image: str, *options: str, command: "tuple[str, ...]" = ()) -> None:
-        self.began = time.monotonic()
         self.id = docker(
             "run", "--detach", "--publish", "127.0.0.1::5000", *options, image, *command
         ).stdout.strip()
@@ -87,7 +86,6 @@ class Container:
             lambda: get(f"{base}/health/ready"),
             f"the container is ready ({docker('logs', self.id, check=False)})",
         )
-        self.ready_after_s = time.monotonic() - self.began
         return self
 
     def exec(self, *command: str) -> str:

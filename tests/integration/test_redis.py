@@ -333,6 +333,26 @@ def test_what_is_in_a_full_redis_is_still_found(pair, shared):
     assert one.metric("autovoice_cache_size_bytes", cache="redis") == size_bytes
 
 
+def test_while_sentences_wait_for_a_worker_what_is_cheap_is_not_handed_on(start, shared):
+    """It is kept on its own server, and spoken again on others; what Redis has is found."""
+    settings = {**PATIENT, "redis_url": shared.url, "engine_workers": 1}
+    one, other = [start(wait=False, **settings).wait_until_ready() for _ in range(2)]
+    other.speak("Known.")
+    until(lambda: kept(shared), "it is kept in Redis")
+    with ThreadPoolExecutor(3) as threads:
+        busy = [threads.submit(one.speak, "PAUSE " * 30)]
+        until(lambda: one.metric("autovoice_synthesis_in_progress") == 1, "the worker has begun")
+        busy.append(threads.submit(one.speak, "One that waits."))
+        until(lambda: one.metric("autovoice_synthesis_queue_depth") == 1, "a sentence waits")
+        busy.append(threads.submit(one.speak, "Cheap."))
+        assert one.speak("Known.").headers["X-Cache"] == "hit"
+        assert [each.result().headers["X-Cache"] for each in busy] == ["miss"] * 3
+    until(lambda: len(kept(shared)) == 3, "those that did not wait behind others are kept")
+    assert one.speak("Cheap.").headers["X-Cache"] == "hit"
+    assert other.speak("Cheap.").headers["X-Cache"] == "miss"
+    assert other.speak("One that waits.").headers["X-Cache"] == "hit"
+
+
 def test_who_waits_for_another_server_does_not_wait_for_redis(pair, shared):
     """It freezes while the one speaks and the other waits: then both speak."""
     one, other = pair

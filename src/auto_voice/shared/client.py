@@ -241,7 +241,7 @@ class SharedRedis:
     # --- the heartbeat --------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        connection = None
+        connection, answered = None, False
         while not self._closing.is_set():
             asked = time.monotonic()
             try:
@@ -249,6 +249,7 @@ class SharedRedis:
                     connection = self._maker.connect()
                 connection.until = time.monotonic() + max(_BEAT_ANSWER_S, self._answer_s)
                 _exchange(connection, ("PING",))
+                answered = True
                 if self._breaker.answered(asked):
                     log.info("Redis answers")
                 for then in self._on_beat if self._breaker.closed else ():
@@ -259,6 +260,9 @@ class SharedRedis:
                 if connection is not None:
                     connection.disconnect()
                 connection = None
+                if answered and isinstance(error, self._maker.hung_up):
+                    answered = False
+                    continue  # as in `_ask`: it may hang up on whom it likes
                 self._trip(error)
             self._looked.set()
             self._closing.wait(BEAT_S)

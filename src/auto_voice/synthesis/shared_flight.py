@@ -79,6 +79,19 @@ class SharedFlights:
             self._metrics.asked("joined" if waited else "hit", "redis")
         return entry
 
+    def look(self, key: str) -> Optional[Entry]:
+        """The audio, if it is finished; whoever then makes it does so without a claim."""
+        if not self._redis.is_there:
+            return None
+        try:
+            found = self.audio.shelf.look(key)
+        except Away:
+            self._metrics.asked("error", "redis")
+            return None
+        entry = decode(key, found.value) if found.value is not None else None
+        self._metrics.asked("miss" if entry is None else "hit", "redis")
+        return entry
+
     def finish(self, claim: Claim, entry: Optional[Entry], compute_s: float = 0.0) -> None:
         """Keep what was made soon, without waiting for it; None: nothing came of it.
 
