@@ -21,6 +21,8 @@ EXCUSED = {
     ("autovoice-http", "WebSocket"): "nobody connects",
     ("autovoice-jobs", "Jobs"): "there are none",
 }
+ABSENT = {("autovoice-engines", "Installed voices"): "no voice of its engine is a file"}
+"""Rows whose series the server may lack: their queries have to be sound, and no more."""
 RATE_INTERVAL = "20s"
 """What Grafana would make of a scrape each second, and some more for busy machines."""
 
@@ -54,7 +56,7 @@ def panels() -> Iterator[Panel]:
 
 def test_the_excused_are_there():
     """No excuse outlives its row."""
-    assert set(EXCUSED) <= {(panel.uid, panel.row) for panel in panels()}
+    assert {*EXCUSED, *ABSENT} <= {(panel.uid, panel.row) for panel in panels()}
 
 
 def test_everything_is_scraped_and_every_rule_evaluated(observed):
@@ -84,7 +86,10 @@ def test_everything_is_scraped_and_every_rule_evaluated(observed):
 
 @pytest.mark.parametrize("panel", list(panels()), ids=lambda panel: f"{panel.uid}-{panel.title}")
 def test_every_panel_shows_something(observed, panel):
-    """A number at least; the excused ones name series that are there all the same."""
+    """A number at least; the excused ones name series that are there all the same, if they can."""
+    if (panel.uid, panel.row) in ABSENT:
+        observed.api("query", query=panel.query())
+        return
     if (panel.uid, panel.row) not in EXCUSED:
         until(lambda: observed.values(panel.query()), f"{panel.query()} gives a number", 60)
         return

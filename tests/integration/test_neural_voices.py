@@ -134,4 +134,4 @@ def test_elevenlabs_clients_hear_it_with_its_alignment(server, voice):
     assert chars.startswith("The first is here") and chars.endswith("second")
     assert len(chars) == len(starts) == len(lasts)
     assert starts == sorted(starts)
-    assert starts[-1] + lasts[-1] <= len(samples) / 16
+    assert starts[-1] + lasts[-1] <= len(samples) / 16 + 1  # both are rounded
