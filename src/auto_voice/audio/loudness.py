@@ -40,7 +40,6 @@ def integrated_lufs(pcm: bytes, sample_rate_hz: int) -> Optional[float]:
                 graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 break
-        del graph  # which writes the rest
         readings.seek(0, os.SEEK_SET)
         found = _READING.findall(readings.read())
     lufs = float(found[-1]) if found else SILENCE_LUFS
@@ -57,7 +56,8 @@ def _graph(av: Any, sample_rate_hz: int, readings: str) -> Any:
             time_base=Fraction(1, sample_rate_hz),
         ),
         graph.add("ebur128", "metadata=1"),
-        graph.add("ametadata", f"mode=print:key=lavfi.r128.I:file={readings}"),
+        # Direct: PyAV from 19 on frees a graph some time later, and with it what is not yet written.
+        graph.add("ametadata", f"mode=print:direct=1:key=lavfi.r128.I:file={readings}"),
         graph.add("abuffersink"),
     ]
     for before, after in zip(filters, filters[1:]):
