@@ -56,7 +56,7 @@ def _graph(av: Any, sample_rate_hz: int, readings: str) -> Any:
             time_base=Fraction(1, sample_rate_hz),
         ),
         graph.add("ebur128", "metadata=1"),
-        # Direct: PyAV from 19 on frees a graph some time later, and with it what is not yet written.
+        # Direct: PyAV from 19 on frees a graph some time later, and with it what is not yet out.
         graph.add("ametadata", f"mode=print:direct=1:key=lavfi.r128.I:file={readings}"),
         graph.add("abuffersink"),
     ]
