@@ -2,7 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy
+import pytest
 
 from tests.integration.browser import Browser
 from tests.integration.looking import look_as_usual, text
@@ -47,6 +50,29 @@ TAP = """
   };
 }
 """
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One whose loudspeaker can be listened to."""
+    made = Browser(tmp_path_factory.mktemp("browser"))
+    made.call("Page.addScriptToEvaluateOnNewDocument", source=TAP)
+    yield made
+    made.close()
+
+
+def samples_of(answer):
+    return numpy.frombuffer(answer.content, "<i2") / 32768
+
+
+def place_of(heard, made):
+    """The index in ``made`` at which ``heard`` begins, by the loudest of its last samples."""
+    some = heard[-20_000:-64]
+    loud = len(heard) - 20_000 + int(numpy.argmax(numpy.abs(some)))
+    assert abs(heard[loud]) > 0.05
+    places = numpy.lib.stride_tricks.sliding_window_view(made, 64)
+    (found,) = numpy.flatnonzero((places == heard[loud : loud + 64]).all(axis=1))[:1]
+    return int(found) - loud
 
 
 class Studio:

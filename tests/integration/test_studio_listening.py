@@ -3,11 +3,20 @@
 import numpy
 import pytest
 
-from tests.integration.browser import Browser
 from tests.integration.serving import until
-from tests.integration.studio import CONTROL, HEARD_S, RATE_HZ, TAP, Studio
+from tests.integration.studio import (
+    CONTROL,
+    HEARD_S,
+    RATE_HZ,
+    Studio,
+    browser,
+    place_of,
+    samples_of,
+)
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
+
+__all__ = ["browser"]
 
 TEXT = (
     "Good morning, everybody. It is 12° 🙂 and the sun shines on all of us. Nobody knows how long "
@@ -15,14 +24,6 @@ TEXT = (
 )
 SLOW = "PAUSE. " * 400
 """The stub takes 20 s of time for it."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    made.call("Page.addScriptToEvaluateOnNewDocument", source=TAP)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -37,20 +38,6 @@ def studio(browser, server):
 @pytest.fixture
 def slow(browser, stub):
     return Studio(browser, stub).open()
-
-
-def samples_of(answer):
-    return numpy.frombuffer(answer.content, "<i2") / 32768
-
-
-def place_of(heard, made):
-    """The index in ``made`` at which ``heard`` begins, by the loudest of its last samples."""
-    some = heard[-20_000:-64]
-    loud = len(heard) - 20_000 + int(numpy.argmax(numpy.abs(some)))
-    assert abs(heard[loud]) > 0.05
-    places = numpy.lib.stride_tricks.sliding_window_view(made, 64)
-    (found,) = numpy.flatnonzero((places == heard[loud : loud + 64]).all(axis=1))[:1]
-    return int(found) - loud
 
 
 def test_the_loudspeaker_gets_every_sample_without_a_gap(studio, server):

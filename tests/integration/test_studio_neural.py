@@ -6,13 +6,20 @@ import numpy
 import pytest
 
 from tests import voices
-from tests.integration.browser import Browser
 from tests.integration.looking import DESK, look
 from tests.integration.serving import until
-from tests.integration.studio import HEARD_S, TAP, Studio, downloads_to
-from tests.integration.test_studio_listening import place_of, samples_of
+from tests.integration.studio import (
+    HEARD_S,
+    Studio,
+    browser,
+    downloads_to,
+    place_of,
+    samples_of,
+)
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
+
+__all__ = ["browser"]
 
 TEXT = "Good morning, everybody. This is a neural voice, and it speaks in a browser."
 PEOPLE = "en_US-people-medium"
@@ -27,14 +34,6 @@ def server(start_for_module, tmp_path_factory):
     described.update(dataset="people", speaker_id_map={"Ann Marie": 0, "bo": 1, "p3922": 2})
     path.write_text(json.dumps(described), encoding="utf-8")
     return start_for_module(engine="piper,espeak", engine_workers=1, voice_dir=folder)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    made.call("Page.addScriptToEvaluateOnNewDocument", source=TAP)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,23 +2,16 @@
 
 import pytest
 
-from tests.integration.browser import Browser
 from tests.integration.looking import text, visible
 from tests.integration.serving import children, kill
-from tests.integration.studio import TAP, Studio
+from tests.integration.studio import Studio, browser
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
 
+__all__ = ["browser"]
+
 SLOW = "PAUSE. " * 400
 """The stub takes 20 s of time for it."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    made = Browser(tmp_path_factory.mktemp("browser"))
-    made.call("Page.addScriptToEvaluateOnNewDocument", source=TAP)
-    yield made
-    made.close()
 
 
 @pytest.fixture
