@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -76,8 +77,8 @@ class Ours:
 
         utterance = Utterance(text, self._voice, whole=whole)
         self.process.speak(utterance, audio, print, lambda: None, 60.0)
-        whole = time.perf_counter() - began
-        return Took(first, whole, machine.cpu_s(self.process.pid) - used, got / 2 / 22050)
+        whole_s = time.perf_counter() - began
+        return Took(first, whole_s, machine.cpu_s(self.process.pid) - used, got / 2 / 22050)
 
     def memory_mb(self) -> float:
         """Resident."""
@@ -155,10 +156,8 @@ def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
         rates = {}
         for contender in (ours, raw) if turn % 2 else (raw, ours):
             # Several in a row, as under load: a worker that rests gives its memory back.
-            took = [
-                ours.speak(text, whole=True) if contender is ours else raw.speak(text)
-                for text in spoken
-            ]
+            speak = raw.speak if contender is raw else partial(ours.speak, whole=True)
+            took = [speak(text) for text in spoken]
             rates[contender] = sum(one.audio_s for one in took) / sum(one.cpu_s for one in took)
             if contender is raw:
                 raw_s += [one.whole_s for one in took]

@@ -100,7 +100,6 @@ def measure(voice: Path, rounds: int, raw_s: float) -> Iterator[Row]:
         one.wait()
         other.wait("/voices", poll_s=0.05)
         ours, piper = Asked(one, SPEECH, ours_body), Asked(other, "/synthesize", piper_body)
-        _until_it_speaks(ours)
         for asked in (ours, piper):
             _clients(asked, CLIENTS, 2.0)  # each worker loads the voice when it first speaks it
         one.settle()
@@ -208,19 +207,6 @@ def _huge(ours: Asked) -> Iterator[Row]:
     grown = max(peaks) - before
     yield f"memory that {HUGE_S:.0f} s of 1 MB of text take", "≤ 600 MB", grown, f"{grown:.0f} MB"
     yield "memory of a worker at rest after all that", "≤ 233 MB", workers, f"{workers:.0f} MB"
-
-
-def _until_it_speaks(asked: Asked) -> None:
-    """Ask again while the engine loads."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            asked.say("Hello.")
-            return
-        except RuntimeError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.5)
 
 
 def _clients(asked: Asked, count: int, seconds: float) -> List[float]:
