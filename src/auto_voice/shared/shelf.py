@@ -29,12 +29,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 # Runs right after the value was read. Where Redis is full, what is there can still be read: hence
 # pcall for all that writes.
-_LOOK = script(
-    """
+_LOOK = script(_NOW + """
 if redis.call('EXISTS', KEYS[1]) == 1 then
-"""
-    + _NOW
-    + """
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
   redis.pcall('ZADD', KEYS[2], 'XX', now, ARGV[1])
   return 'hit'
@@ -43,8 +39,7 @@ if ARGV[3] == '' then return 'free' end
 local claimed = redis.pcall('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[4])
 if not claimed then return 'taken' end
 return claimed.ok and 'mine' or 'free'
-"""
-)
+""")
 
 # Accounts for a value that was just set, unless it is gone again. At most a hundred others are
 # dropped at once, since nobody else is served meanwhile.

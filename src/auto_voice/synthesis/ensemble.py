@@ -218,9 +218,11 @@ class Ensemble:
         identity = self.folder.look().identities.get(voice_id)
         if not isinstance(error, VoiceUnavailable):
             fails = isinstance(error, (EngineFailed, EngineCrashed, EngineTimeout))
-            if identity is None or not fails or self.folder.digest(voice_id) in self._heard:
+            if identity is None or not fails:
                 return error
             digest = self.folder.digest(voice_id)
+            if digest in self._heard:
+                return error
             self._failures[digest] = self._failures.get(digest, 0) + 1
             if self._failures[digest] < FAILURES:
                 return error
@@ -319,10 +321,11 @@ class Ensemble:
             return failed.reason
         pool = self.pools.get(voice.engine)
         if pool is None:
-            lacks = lacking(voice.engine)
-            return lacks or f"the engine {voice.engine} is switched off in the settings"
-        if self._lacks(voice.engine):
-            return self._lacks(voice.engine)
+            switched_off = f"the engine {voice.engine} is switched off in the settings"
+            return lacking(voice.engine) or switched_off
+        lacks = self._lacks(voice.engine)
+        if lacks:
+            return lacks
         return str(pool.load_error).rstrip(".") if pool.load_error is not None else None
 
 

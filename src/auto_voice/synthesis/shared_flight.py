@@ -72,12 +72,7 @@ class SharedFlights:
         if found.state == MINE:
             with self._lock:
                 self._held.add(claim)
-        entry = decode(claim.key, found.value) if found.value is not None else None
-        if entry is None:
-            self._metrics.asked("miss", "redis")
-        else:
-            self._metrics.asked("joined" if waited else "hit", "redis")
-        return entry
+        return self._entry(claim.key, found, "joined" if waited else "hit")
 
     def look(self, key: str) -> Optional[Entry]:
         """The audio, if it is finished; whoever then makes it does so without a claim."""
@@ -88,9 +83,7 @@ class SharedFlights:
         except Away:
             self._metrics.asked("error", "redis")
             return None
-        entry = decode(key, found.value) if found.value is not None else None
-        self._metrics.asked("miss" if entry is None else "hit", "redis")
-        return entry
+        return self._entry(key, found, "hit")
 
     def finish(self, claim: Claim, entry: Optional[Entry], compute_s: float = 0.0) -> None:
         """Keep what was made soon, without waiting for it; None: nothing came of it.
@@ -109,6 +102,12 @@ class SharedFlights:
     def close(self) -> None:
         """As far as Redis is quick, keep what is to be kept."""
         self.audio.close()
+
+    def _entry(self, key: str, found: Found, result: str) -> Optional[Entry]:
+        """What was found, counted: as ``result``, or as a miss."""
+        entry = decode(key, found.value) if found.value is not None else None
+        self._metrics.asked("miss" if entry is None else result, "redis")
+        return entry
 
     def _look_or_wait(
         self, claim: Claim, patience_s: float, is_gone: Callable[[], bool]

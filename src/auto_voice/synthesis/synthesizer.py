@@ -163,8 +163,10 @@ class Synthesizer:
     ) -> Speech:
         plan = self.plan(request)
         stats.engine = plan.voice.engine
+        instant = True
         for voice in plan.voices:  # what does not work is told before anything is sent
             can = self.ensemble.capabilities(voice)
+            instant = instant and can.instant
             if request.timestamps and not can.timestamps:
                 raise UnsupportedParameter(
                     f"The engine {voice.engine} does not tell when words are heard.",
@@ -177,7 +179,6 @@ class Synthesizer:
             stats.timings = Timings()
 
         # By the request alone, so that equal requests get equal bytes.
-        instant = all(self.ensemble.capabilities(voice).instant for voice in plan.voices)
         whole = plan.is_short and (len(request.text) <= _SOON_CHARS or instant)
 
         def is_cheap() -> bool:
