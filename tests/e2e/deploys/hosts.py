@@ -11,6 +11,8 @@ from tests.e2e.containers import until
 from tests.integration.serving import unused_port
 from tests.parts import PARTS
 
+# A host has a home of its own: what the developer's shell does when it starts is done for every
+# single command otherwise, and may take longer than the command.
 _CONFIGURATION = """\
 ListenAddress 127.0.0.1
 Port {port}
@@ -24,6 +26,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 AllowUsers {user}
 LogLevel VERBOSE
+SetEnv HOME={folder}
 ForceCommand {folder}/shell
 """
 # What a client asks for is written down, then done.
