@@ -21,6 +21,8 @@ class Connection(socket.socket):
     and under load that is a thread switch.
     """
 
+    opened = 0.0
+    """When it was taken over, by time.monotonic()."""
     _tokens: List[None]
     _began = 0.0
     """When gunicorn began to read a request by itself; 0.0: it does not."""
@@ -42,6 +44,7 @@ class Connection(socket.socket):
         same = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
         # A new object takes the descriptor for blocking, whatever it is.
         socket.socket.settimeout(same, timeout)
+        same.opened = time.monotonic()
         same._tokens = tokens
         same._wait_at_most(LINGER_S)
         same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(WRITE_TIMEOUT_S))

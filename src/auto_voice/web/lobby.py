@@ -8,7 +8,7 @@ first byte, and a little longer for every byte that did come.
 Connections that the server ends pass here, too. Closed at once, with something
 unread, they would take the last answer with them.
 
-Where places run out, whoever has been here longest goes.
+Where places run out, whoever has been waited for the longest goes.
 """
 
 import logging
@@ -18,7 +18,7 @@ import selectors
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Optional, Set
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,9 @@ class _Guest:
 
     __slots__ = ("connection", "sock", "received", "leaving", "taken", "since")
 
-    def __init__(self, connection: Any, received: bytes, leaving: bool) -> None:
+    def __init__(
+        self, connection: Any, received: bytes, leaving: bool, since: Optional[float] = None
+    ) -> None:
         self.connection = connection
         self.sock: socket.socket = connection.sock
         self.received = received
@@ -83,7 +85,7 @@ class _Guest:
         """Whether it is only to be closed."""
         self.taken = 0
         """Bytes it has sent since then."""
-        self.since = time.monotonic()
+        self.since = time.monotonic() if since is None else since
         """When the first byte came, or when the waiting for it began."""
 
     def is_late(self, now: float) -> bool:
@@ -116,8 +118,7 @@ class Lobby:
         self._is_whole = is_whole
         self._resume = resume
         self._dismiss = dismiss
-        self._guests: Dict[_Guest, None] = {}
-        """In the order of their arrival."""
+        self._guests: Set[_Guest] = set()
         self._arrived: "queue.SimpleQueue[_Guest]" = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -130,9 +131,13 @@ class Lobby:
         self._thread = threading.Thread(target=self._run, name="lobby", daemon=True)
         self._thread.start()
 
-    def admit(self, connection: Any, received: bytes) -> None:
-        """Wait for the rest of a request; the caller has nothing more to do with it."""
-        self._take(_Guest(connection, received, leaving=False))
+    def admit(self, connection: Any, received: bytes, since: Optional[float] = None) -> None:
+        """Wait for the rest of a request; the caller has nothing more to do with it.
+
+        Args:
+            since: when the waiting for it began, by time.monotonic(); now, unless it is told.
+        """
+        self._take(_Guest(connection, received, leaving=False, since=since))
 
     def see_off(self, connection: Any) -> None:
         """End a connection; the caller has nothing more to do with it."""
@@ -196,7 +201,7 @@ class Lobby:
             except (OSError, ValueError):  # it has broken meanwhile
                 self._dismiss(guest.connection, guest.received, False)
             else:
-                self._guests[guest] = None
+                self._guests.add(guest)
 
     def _read(self, guest: _Guest) -> None:
         try:
@@ -222,7 +227,8 @@ class Lobby:
 
     def _show_out(self) -> None:
         while len(self._guests) > self._places:
-            self._send_away(next(iter(self._guests)), late=True)
+            # Not whoever came first: on their way here, threads overtake each other.
+            self._send_away(min(self._guests, key=lambda guest: guest.since), late=True)
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _TICK_S
@@ -234,5 +240,5 @@ class Lobby:
         self._dismiss(guest.connection, guest.received, late and not guest.leaving)
 
     def _forget(self, guest: _Guest) -> None:
-        del self._guests[guest]
+        self._guests.remove(guest)
         self._selector.unregister(guest.sock)

@@ -205,7 +205,7 @@ class SpeechWorker(ThreadWorker):  # type: ignore[misc]
 
     def _wait(self, conn: Any, received: bytes) -> object:
         """Leave the connection to the lobby until its request is whole."""
-        self._lobby.admit(conn, received)
+        self._lobby.admit(conn, received, None if received else conn.sock.opened)
         return _SEEN_TO
 
     def finish_request(self, *args: Any) -> None:

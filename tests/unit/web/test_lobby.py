@@ -2,6 +2,7 @@
 
 import queue
 import socket
+import time
 
 import pytest
 
@@ -163,6 +164,19 @@ def test_where_places_run_out_the_first_goes(house):
     for client in clients[2:]:
         client.theirs.sendall(b".")
     assert {house.next_resumed()[0] for _ in range(3)} == set(clients[2:])
+
+
+@pytest.mark.parametrize("house", [(3,)], indirect=True)
+def test_who_has_been_silent_longest_goes_whenever_it_came_in(house):
+    """Connections overtake each other on their way."""
+    clients = [house.client() for _ in range(5)]
+    now = time.monotonic()
+    for number, client in enumerate(reversed(clients)):
+        house.lobby.admit(client, b"", since=now - number)
+    left = {house.next_dismissed()[0] for _ in range(2)}
+    assert left.isdisjoint(clients[-1:])
+    clients[-1].theirs.sendall(b"here.")
+    assert house.next_resumed()[0] is clients[-1]
 
 
 def test_an_ending_connection_waits_for_the_client_to_close(house):
