@@ -64,7 +64,7 @@ test-containers: $(DEV)
 	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadfile $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
-	$(RUN) -m pytest -n $(JOBS) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+	$(RUN) -m pytest -n $(JOBS) --dist worksteal -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
 	$(RUN) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)

@@ -15,6 +15,9 @@ from deployer.errors import (
 )
 from tests.unit.deployer.world import Killed, a_rollout, an_environment, worlds
 
+# A deploy looks at the new version for a while, in real time.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def chosen():
