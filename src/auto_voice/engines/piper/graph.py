@@ -52,7 +52,7 @@ class Graph:
                 # a graph in which that name is not the only one.
                 node.name = f"node_{index}"
             self.producer.update(dict.fromkeys(filter(None, node.output), index))
-            self._needs.append(list(dict.fromkeys(_needs(node))))
+            self._needs.append(list(dict.fromkeys(taken(node))))
             for name in self._needs[-1]:
                 self.consumers.setdefault(name, []).append(index)
 
@@ -99,8 +99,8 @@ class Graph:
             return None
         return attribute(self.nodes[index], "value").t
 
-    def part(self, inputs: Iterable[Tensor], outputs: Iterable[str]) -> bytes:
-        """The model that computes ``outputs`` from ``inputs`` and what it needs of the graph's."""
+    def part(self, inputs: Iterable[Tensor], outputs: Iterable[str]) -> Any:
+        """A model of its own: from ``inputs``, and what it needs of the graph's, to ``outputs``."""
         given = {tensor.name: tensor for tensor in inputs}
         wanted = list(outputs)
         nodes = sorted(self.before(wanted, given))
@@ -115,7 +115,7 @@ class Graph:
         part.graph.input.extend(info for name, info in self.inputs.items() if name in taken)
         part.graph.input.extend(_info(given[name]) for name in sorted(given) if name in taken)
         part.graph.output.extend(onnx_schema.ValueInfo(name=name) for name in wanted)
-        return bytes(part.SerializeToString())
+        return part
 
 
 def attribute(node: Any, name: str) -> Any:
@@ -137,15 +137,8 @@ def integers(tensor: Any) -> List[int]:
     return list(tensor.int64_data)
 
 
-def _draws(node: Any) -> bool:
-    return (
-        node.op_type.startswith("Random")
-        or node.op_type in ("Bernoulli", "Multinomial")
-        or any(_draws(inner) for held in node.attribute for inner in held.g.node)
-    )
-
-
-def _needs(node: Any) -> Iterator[str]:
+def taken(node: Any) -> Iterator[str]:
+    """The tensors that a node takes, those that a graph inside it takes included."""
     yield from filter(None, node.input)
     for held in node.attribute:
         if held.HasField("g"):  # the branches of an If take what they like from around them
@@ -153,8 +146,16 @@ def _needs(node: Any) -> Iterator[str]:
             own.update(tensor.name for tensor in held.g.initializer)
             own.update(info.name for info in held.g.input)
             for inner in held.g.node:
-                yield from (name for name in _needs(inner) if name not in own)
+                yield from (name for name in taken(inner) if name not in own)
             yield from (info.name for info in held.g.output if info.name not in own)
+
+
+def _draws(node: Any) -> bool:
+    return (
+        node.op_type.startswith("Random")
+        or node.op_type in ("Bernoulli", "Multinomial")
+        or any(_draws(inner) for held in node.attribute for inner in held.g.node)
+    )
 
 
 def _info(tensor: Tensor) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from auto_voice.engines.piper import cuts, onnx_schema
+from auto_voice.engines.piper import cuts, onnx_schema, planes
 from auto_voice.engines.piper.graph import CannotSplit, Graph, Tensor, attribute
 from auto_voice.engines.piper.pieces import Chain, Link
 from auto_voice.engines.piper.runtime import Session
@@ -204,7 +204,9 @@ def _session(graph: Graph, given: List[Tensor], wanted: List[str]) -> Session:
     unknown = [tensor.type for tensor in given if tensor.type not in onnx_schema.ELEMENT_TYPES]
     if unknown:
         raise CannotSplit(f"a {unknown[0]} goes from one part to another")
-    return Session(graph.part(given, wanted))
+    part = graph.part(given, wanted)
+    planes.use(part)
+    return Session(part.SerializeToString())
 
 
 def _whole_frames(durations: Any, speed: float) -> Any:

@@ -33,7 +33,8 @@ class Whole:
         self._cuts = cuts.find(graph)
         noises = [self._cuts.durations_noise, self._cuts.sound_noise]
         given = [Tensor(str(name), "tensor(float)", [1, None, None]) for name in noises]
-        self._session = Session(graph.part(given, [graph.outputs[0], self._cuts.frames]))
+        part = graph.part(given, [graph.outputs[0], self._cuts.frames])
+        self._session = Session(part.SerializeToString())
 
     def speak(
         self, ids: List[int], frames: List[int], speaker: Optional[int], scales: Scales
