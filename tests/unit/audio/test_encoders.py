@@ -181,8 +181,14 @@ def test_abandoned_encoders_leave_no_memory_behind(name):
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     before = abandon(200)  # by then the heap has its size
+    grown = []
+    # What leaks does so each time; what something else in this process takes comes once.
+    while not grown or grown[-1] >= 2e6 and len(grown) < 3:
+        after = abandon(300)
+        grown.append(after - before)
+        before = after
     # An encoder is 0.01 MB (opus) to 6.6 MB (flac): 300 leaked ones show.
-    assert abandon(300) - before < 2e6
+    assert grown[-1] < 2e6
 
 
 def test_all_formats_are_available_here():
