@@ -206,7 +206,9 @@ def _session(graph: Graph, given: List[Tensor], wanted: List[str]) -> Session:
         raise CannotSplit(f"a {unknown[0]} goes from one part to another")
     part = graph.part(given, wanted)
     planes.use(part)
-    return Session(part.SerializeToString())
+    model = part.SerializeToString()
+    del part  # a copy of the weights, which onnxruntime copies once more
+    return Session(model)
 
 
 def _whole_frames(durations: Any, speed: float) -> Any:

@@ -31,6 +31,7 @@ _MESSAGES: Dict[str, Tuple[_Field, ...]] = {
         ("name", 3, "string"),
         ("op_type", 4, "string"),
         ("attribute", 5, "*Attribute"),
+        ("domain", 7, "string"),
     ),
     "Attribute": (
         ("name", 1, "string"),

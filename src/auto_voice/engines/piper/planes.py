@@ -5,6 +5,7 @@ Both are the same sums. But onnxruntime's kernels for blocks of channels are for
 matrices can be multiplied.
 """
 
+from operator import lt
 from typing import Any, Dict, List
 
 from auto_voice.engines.piper.graph import taken
@@ -16,9 +17,11 @@ _BLOCK = 16
 """Channels that a block has at most: 8 or 16, by what the processor can."""
 _AXIS = 2
 """Where the row is put in: [N, C, T] becomes [N, C, 1, T]."""
-_AXIS_NAME = "auto_voice/row"
+_PREFIX = "auto_voice/row/"
+"""Of the names of what is added."""
 _OF_A_ROW = {"kernel_shape": [1], "strides": [1], "dilations": [1], "pads": [0, 0]}
-"""What attributes say of the axis; one number, or one for each of its ends."""
+"""What attributes say of the axis; one number, or one for each of its ends. They are also the least
+that an attribute says of any axis: onnxruntime 1.19 crashes at negative padding."""
 
 
 def use(model: Any) -> None:
@@ -44,49 +47,50 @@ def use(model: Any) -> None:
     for name in {nodes[index].input[1] for index in chosen}:
         weights[name].dims.insert(_AXIS, 1)
     graph.initializer.add(
-        name=_AXIS_NAME, data_type=INT64, dims=[1], raw_data=_AXIS.to_bytes(8, "little")
+        name=f"{_PREFIX}axis", data_type=INT64, dims=[1], raw_data=_AXIS.to_bytes(8, "little")
     )
     del graph.node[:]
     for index, node in enumerate(nodes):
         if index in chosen:
-            _add_as_row(graph, node)
+            _add_as_row(graph, node, f"{_PREFIX}{index}/")
         else:
             graph.node.append(node)
 
 
 def _opset(model: Any) -> int:
-    return next((used.version for used in model.opset_import if not used.domain), 0)
+    return min((used.version for used in model.opset_import if not used.domain), default=0)
 
 
 def _is_faster(node: Any, weights: Dict[str, Any]) -> bool:
     """Whether it is a convolution along time, and its channels fill blocks."""
-    if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in weights:
+    if node.op_type != "Conv" or node.domain or len(node.input) < 2:
         return False
-    dims = weights[node.input[1]].dims
-    groups = next((held.i for held in node.attribute if held.name == "group"), 1)
+    dims: Any = weights[node.input[1]].dims if node.input[1] in weights else ()
     # One step wide, it is a product of matrices as it is.
-    return (
-        len(dims) == 3
-        and dims[2] > 1
-        and groups == 1
-        and dims[0] % _BLOCK == 0
-        and dims[1] % _BLOCK == 0
-    )
+    if len(dims) != 3 or dims[2] < 2 or any(size < 1 or size % _BLOCK for size in dims[:2]):
+        return False
+    for held in node.attribute:
+        if held.name == "group" and held.i != 1:
+            return False
+        least = _OF_A_ROW.get(held.name)
+        # What is no attribute of a convolution along one axis is for onnxruntime to refuse.
+        if least and (len(held.ints) != len(least) or any(map(lt, held.ints, least))):
+            return False
+    return True
 
 
-def _add_as_row(graph: Any, node: Any) -> None:
+def _add_as_row(graph: Any, node: Any, prefix: str) -> None:
     line, result = node.input[0], node.output[0]
-    row, result_row = f"{result}/row", f"{result}/result"
-    before = graph.node.add(op_type="Unsqueeze", name=f"{node.name}/row")
-    before.input.extend([line, _AXIS_NAME])
-    before.output.append(row)
-    node.input[0], node.output[0] = row, result_row
+    before = graph.node.add(op_type="Unsqueeze", name=f"{prefix}before")
+    before.input.extend([line, f"{_PREFIX}axis"])
+    before.output.append(f"{prefix}given")
+    node.input[0], node.output[0] = f"{prefix}given", f"{prefix}made"
     for held in node.attribute:
         if held.name in _OF_A_ROW:
             held.ints[:] = _with_row(list(held.ints), _OF_A_ROW[held.name])
     graph.node.append(node)
-    after = graph.node.add(op_type="Squeeze", name=f"{node.name}/line")
-    after.input.extend([result_row, _AXIS_NAME])
+    after = graph.node.add(op_type="Squeeze", name=f"{prefix}after")
+    after.input.extend([f"{prefix}made", f"{_PREFIX}axis"])
     after.output.append(result)
 
 

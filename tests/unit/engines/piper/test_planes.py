@@ -112,6 +112,39 @@ def test_what_is_no_faster_stays(shape, more, why):
     holds(model_of([node], [tensor("w", *shape)]), 0)
 
 
+@pytest.mark.parametrize(
+    "more", [{"pads": [-1, 0]}, {"pads": [-60, 60]}, {"dilations": [0]}], ids=str
+)
+def test_what_cuts_instead_of_padding_stays(more):
+    """onnxruntime 1.19 crashes at that in a picture."""
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="conv", **more)
+    assert rewritten(model_of([node], [tensor("w", 16, 16, 3)])) == 0
+
+
+@pytest.mark.parametrize(
+    "more", [{"pads": [1, 2, 3]}, {"strides": [1, 2]}, {"kernel_shape": [1, 3]}], ids=str
+)
+def test_what_is_refused_along_a_line_is_not_made_right(more):
+    model = model_of(
+        [helper.make_node("Conv", ["x", "w"], ["y"], name="conv", **more)], [tensor("w", 16, 16, 3)]
+    )
+    assert rewritten(model) == 0
+
+
+def test_an_operator_of_somebody_else_is_no_convolution():
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="conv", domain="theirs")
+    assert rewritten(model_of([node], [tensor("w", 16, 16, 3)])) == 0
+
+
+def test_names_that_are_taken_are_not_taken_again():
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="conv"),
+        helper.make_node("Relu", ["a"], ["a/row"], name="conv/row"),
+        helper.make_node("Neg", ["a/row"], ["y"], name="conv/line"),
+    ]
+    holds(model_of(nodes, [tensor("w", 16, 16, 3)]), 1)
+
+
 def test_an_older_set_of_operators_stays():
     node = helper.make_node("Conv", ["x", "w"], ["y"], name="conv")
     holds(model_of([node], [tensor("w", 16, 16, 3)], opset=12), 0)
