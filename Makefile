@@ -69,9 +69,10 @@ test-parallel: $(DEV)
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
 	$(RUN) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
 
-# With FAST=yes, without those that are slow.
+# With FAST=yes, without those that are slow; SESSIONS are some of those in noxfile.py.
 test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
-	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(ARGS),-- $(ARGS))
+	$(PY) -m nox $(if $(VERSIONS),--pythons $(VERSIONS)) $(if $(SESSIONS),--sessions $(SESSIONS)) \
+		$(if $(ARGS),-- $(ARGS))
 
 checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
 	$(PY) -m pytest -n $(JOBS) -m "not serial" tests/house tests/alerts tests/unit/test_docs.py \

@@ -42,7 +42,7 @@ def rewritten(model):
     return sum(node.op_type == "Unsqueeze" for node in model.graph.node)
 
 
-def holds(model, count, steps=50, channels=16):
+def holds(model, count, steps=80, channels=16):
     """So many are rewritten, and what comes out is the same."""
     x = RANDOM.standard_normal((1, channels, steps)).astype(np.float32)
     before = Session(model.SerializeToString()).run({"x": x})
