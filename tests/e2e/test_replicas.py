@@ -65,8 +65,11 @@ def spoken(text):
 
 
 def test_what_many_ask_for_is_spoken_once(replicas):
-    """At one time and one after the other, whichever server the proxy chooses. Where a busy machine
-    keeps Redis from answering in time, each server speaks for itself, and the next text is tried."""
+    """At one time and one after the other, whichever server the proxy chooses.
+
+    Where a busy machine keeps Redis from answering in time, each server speaks for itself, and the
+    next text is tried.
+    """
     misses = []
     while misses.count(1) < 3 and len(misses) < 9:
         text = f"Sentence number {len(misses)} is for everybody."
