@@ -104,16 +104,16 @@ class Graph:
         given = {tensor.name: tensor for tensor in inputs}
         wanted = list(outputs)
         nodes = sorted(self.before(wanted, given))
-        taken = {name for index in nodes for name in self._needs[index]}
+        needed = {name for index in nodes for name in self._needs[index]}
         part = onnx_schema.Model()
         part.CopyFrom(self._rest)
         part.graph.name = "part"
         part.graph.node.extend(self.nodes[index] for index in nodes)
         part.graph.initializer.extend(
-            tensor for name, tensor in self.initializers.items() if name in taken
+            tensor for name, tensor in self.initializers.items() if name in needed
         )
-        part.graph.input.extend(info for name, info in self.inputs.items() if name in taken)
-        part.graph.input.extend(_info(given[name]) for name in sorted(given) if name in taken)
+        part.graph.input.extend(info for name, info in self.inputs.items() if name in needed)
+        part.graph.input.extend(_info(given[name]) for name in sorted(given) if name in needed)
         part.graph.output.extend(onnx_schema.ValueInfo(name=name) for name in wanted)
         return part
 
