@@ -49,6 +49,9 @@ say: $(CORE) ## speak TEXT="Hello, world." into OUT=hello.wav
 # What has to have the machine for itself comes first; 5 is pytest's "no such tests".
 NONE_IS_FINE = || [ $$? -eq 5 ]
 
+# A worker with nothing left takes over what another has: tests that start servers stand together.
+PARALLEL = -n $(JOBS) --dist worksteal
+
 # With AGAIN=yes, tests that fail are run once more.
 RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
 
@@ -64,10 +67,10 @@ test-containers: $(DEV)
 	$(RUN) -m pytest -m "serial and containers" -n $(JOBS) --dist loadfile $(ARGS) $(NONE_IS_FINE)
 
 test-parallel: $(DEV)
-	$(RUN) -m pytest -n $(JOBS) --dist worksteal -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
+	$(RUN) -m pytest $(PARALLEL) -m "not serial" $(ARGS) $(if $(ARGS),$(NONE_IS_FINE))
 
 test-fast: $(DEV) ## run the tests of a minute: the unit tests and the house's own
-	$(RUN) -m pytest -n $(JOBS) -m "not serial and not slow" tests/unit tests/house $(ARGS)
+	$(RUN) -m pytest $(PARALLEL) -m "not serial and not slow" tests/unit tests/house $(ARGS)
 
 # With FAST=yes, without those that are slow; SESSIONS are some of those in noxfile.py.
 test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python that is here
@@ -75,14 +78,14 @@ test-matrix: $(DEV) lint-tools ## run unit and integration tests on each Python 
 		$(if $(ARGS),-- $(ARGS))
 
 checks: $(DEV) ## hold documents, dashboards, rules and workflows to the code
-	$(PY) -m pytest -n $(JOBS) -m "not serial" tests/house tests/alerts tests/unit/test_docs.py \
+	$(PY) -m pytest $(PARALLEL) -m "not serial" tests/house tests/alerts tests/unit/test_docs.py \
 		tests/integration/test_dashboards.py $(ARGS)
 
 coverage: coverage-run coverage-report ## say which lines no test reaches (see htmlcov/); fail below 90 %
 
 coverage-run: $(DEV) lint-tools
 	$(PY) -m coverage erase
-	$(RUN) -m coverage run -m pytest -n $(JOBS) -m "not serial" $(ARGS)
+	$(RUN) -m coverage run -m pytest $(PARALLEL) -m "not serial" $(ARGS)
 
 coverage-report:
 	$(PY) -m coverage combine --quiet
