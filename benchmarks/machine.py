@@ -60,6 +60,18 @@ def cpu_s(pid: int, with_ended_children: bool = False) -> float:
     return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / _TICKS
 
 
+def forget_peak(pid: int) -> None:
+    """The most memory that a process has had counts from now on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that was resident, in megabytes, as the kernel has seen it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024 / 1e6
+
+
 def family(root: int) -> Iterator[int]:
     """A process and all its descendants."""
     children: Dict[int, List[int]] = {}

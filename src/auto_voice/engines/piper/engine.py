@@ -43,7 +43,7 @@ class PiperEngine(Engine):
 
     def load(self) -> None:
         library = runtime.load()
-        memory.keep()
+        memory.return_large_at_once()
         espeak = EspeakLibrary()
         self._phonemes = EspeakPhonemes(espeak)
         self._letters = TextPhonemes()
@@ -82,7 +82,7 @@ class PiperEngine(Engine):
         try:
             self._say(sentences, voice, number, utterance, emitter)
         finally:
-            self._store.tidy(busy=True)
+            self._store.tidy()
 
     def in_memory(self) -> InMemory:
         return self._store.in_memory()

@@ -113,7 +113,7 @@ class Graph:
             tensor for name, tensor in self.initializers.items() if name in needed
         )
         part.graph.input.extend(info for name, info in self.inputs.items() if name in needed)
-        part.graph.input.extend(_info(given[name]) for name in sorted(given) if name in needed)
+        part.graph.input.extend(value_info(given[name]) for name in sorted(given) if name in needed)
         part.graph.output.extend(onnx_schema.ValueInfo(name=name) for name in wanted)
         return part
 
@@ -158,7 +158,8 @@ def _draws(node: Any) -> bool:
     )
 
 
-def _info(tensor: Tensor) -> Any:
+def value_info(tensor: Tensor) -> Any:
+    """What a model says of one of its inputs or outputs."""
     info = onnx_schema.ValueInfo(name=tensor.name)
     kind = info.type.tensor_type
     kind.elem_type = onnx_schema.ELEMENT_TYPES[tensor.type]

@@ -4,9 +4,9 @@ import ctypes
 import os
 from pathlib import Path
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LARGEST_KEPT, _MOST_KEPT = 32 << 20, 1 << 30
-"""Bytes. The first is the most that glibc takes; what is larger comes from the system each time."""
+_M_MMAP_THRESHOLD = -3
+_LARGE = 256 << 10
+"""Bytes."""
 _STATM = Path("/proc/self/statm")
 
 
@@ -18,23 +18,19 @@ def resident_bytes() -> int:
         return 0
 
 
-def keep() -> None:
-    """Have the C library keep what is freed, for the next tensor, until `give_back`.
+def return_large_at_once() -> None:
+    """Have the C library return what is large when it is freed, and take it anew.
 
-    By itself it returns every large tensor to the system and takes each anew, page by page, which
-    costs a sixth of a voice's time.
+    By itself it soon keeps all up to 32 MB, and breaks its heap into pieces that fit nothing else.
     """
     try:
-        tune = ctypes.CDLL(None).mallopt
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
     except AttributeError:
-        return  # not glibc
-    tune(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
-    tune(_M_TRIM_THRESHOLD, _MOST_KEPT)
+        pass  # not glibc
 
 
 def give_back() -> None:
-    """Return what has been freed: the C library keeps it, and takes it from the system again
-    for the next large tensor. It takes some milliseconds."""
+    """Return what has been freed and the C library keeps. It takes some milliseconds."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:

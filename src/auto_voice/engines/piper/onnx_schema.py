@@ -15,7 +15,11 @@ _Field = Tuple[str, int, str]
 
 # From onnx.proto, version 3 of the format; the numbers are the format.
 _MESSAGES: Dict[str, Tuple[_Field, ...]] = {
-    "Model": (("graph", 7, "Graph"), ("opset_import", 8, "*OperatorSet")),
+    "Model": (
+        ("ir_version", 1, "int64"),
+        ("graph", 7, "Graph"),
+        ("opset_import", 8, "*OperatorSet"),
+    ),
     "OperatorSet": (("domain", 1, "string"), ("version", 2, "int64")),
     "Graph": (
         ("node", 1, "*Node"),

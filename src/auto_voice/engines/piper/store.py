@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
 from auto_voice.engines.engine import InMemory, OnLoading, Voice, is_voice_id
-from auto_voice.engines.piper import config, memory
+from auto_voice.engines.piper import config, memory, runtime
 from auto_voice.engines.piper.config import VoiceConfig
 from auto_voice.engines.piper.network import Network, Scales
 from auto_voice.engines.piper.runtime import short
@@ -21,9 +21,7 @@ _GRAPH, _DESCRIPTION = ".onnx", ".onnx.json"
 _MEMORY_FACTOR = 1.5
 """A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
 _WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
-"""Bytes that a worker keeps at most: so many, and so many times the files of loaded voices."""
-_WHILE_BUSY = 250_000_000
-"""Bytes that it keeps besides while it works: what sentences took that others may take next."""
+"""Bytes that a worker takes at most: so many, and so many times the files of loaded voices."""
 
 _TRIED_SYMBOLS = 16
 """Of a voice that has just been loaded: enough for half a second of sound."""
@@ -111,13 +109,12 @@ class VoiceStore:
         """How much of it there is."""
         return InMemory(len(self._loaded), self._used(), self._unloaded)
 
-    def tidy(self, busy: bool = False) -> None:
-        """Return what sentences took, where it has become much beside the voices themselves;
-        ``busy``: another one may come at once, and takes the same."""
+    def tidy(self) -> None:
+        """Return what sentences took, where it has become much beside the voices themselves."""
         files = sum(loaded.file_bytes for loaded in self._loaded.values())
-        most = _WITHOUT_VOICES + _KEPT_FACTOR * files + (_WHILE_BUSY if busy else 0)
+        most = _WITHOUT_VOICES + _KEPT_FACTOR * files
         if memory.resident_bytes() > most:
-            memory.give_back()
+            runtime.give_back()
 
     def close(self) -> None:
         """Forget all that is loaded."""
@@ -151,7 +148,7 @@ class VoiceStore:
             self._broken[voice_id] = _Broken(signature, time.monotonic() + _BROKEN_S, message)
             raise VoiceUnavailable(message) from None
         finally:
-            memory.give_back()
+            runtime.give_back()
         log.info("The voice %s was loaded in %.1f s", voice_id, time.perf_counter() - began)
         return _Loaded(signature, network, size)
 

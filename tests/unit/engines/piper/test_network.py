@@ -38,11 +38,11 @@ def test_pieces_equal_the_unsplit_graph(voice, speaker):
         assert np.abs(sound - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_a_long_sentence_comes_in_growing_pieces():
+def test_a_long_sentence_comes_in_pieces_of_which_the_first_is_small():
     speech = split("en-us").speak(ids_of(300), SCALES)
     lengths = [len(piece) / speech.hop for piece in speech.pieces]
     assert lengths[0] == pytest.approx(pieces.FIRST_FRAMES, abs=1)
-    assert lengths[1] == pytest.approx(pieces.GROWTH * pieces.FIRST_FRAMES, abs=1)
+    assert lengths[1] == pytest.approx(pieces.MOST_FRAMES, abs=1)
     assert max(lengths) <= 1.5 * pieces.MOST_FRAMES + 64
     assert sum(lengths) == sum(speech.frames)
 
