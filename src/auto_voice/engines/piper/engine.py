@@ -20,6 +20,7 @@ from auto_voice.engines.engine import (
 )
 from auto_voice.engines.espeak_library import EspeakLibrary
 from auto_voice.engines.piper import memory, runtime
+from auto_voice.engines.piper.breaths import breaths
 from auto_voice.engines.piper.config import QUALITIES
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.network import Scales, Speech
@@ -111,6 +112,8 @@ class PiperEngine(Engine):
                 heard += len(pcm) // 2
                 if not emitter.audio(pcm):
                     return
+            if sentence.goes_on:
+                continue
             if index + 1 < len(sentences) or utterance.continues:
                 heard += len(pause) // 2
                 if pause and not emitter.audio(pause):
@@ -118,8 +121,10 @@ class PiperEngine(Engine):
 
     def _sentences(self, utterance: Utterance, voice: Spoken) -> List[Sentence]:
         if voice.config.phoneme_type == "text":
-            return self._letters.sentences(utterance)
-        return self._phonemes.sentences(utterance, voice.config.espeak.voice)
+            sentences = self._letters.sentences(utterance)
+        else:
+            sentences = self._phonemes.sentences(utterance, voice.config.espeak.voice)
+        return [part for sentence in sentences for part in breaths(sentence)]
 
     def _spoken(
         self, sentence: Sentence, voice: Spoken, speaker: Optional[int], utterance: Utterance

@@ -54,6 +54,8 @@ class Sentence(NamedTuple):
     """One character each."""
     places: Tuple[Place, ...] = ()
     """Where its words begin, in order, if that was asked for."""
+    goes_on: bool = False
+    """Whether it goes on with the next one, without a pause."""
 
 
 def numbers(

@@ -204,6 +204,20 @@ def test_silence_between_sentences_is_what_the_voice_says(folder, engine):
 
 
 @pytest.mark.slow
+def test_within_a_long_sentence_there_is_no_silence_of_the_voice(folder, engine):
+    """It is spoken in parts, and goes on between them; words are found in all of them."""
+    text = "word " * 100
+    change(folder, "en-us", inference={"sentence_silence": 0.0})
+    short = speak(engine, text, "en-us")
+    change(folder, "en-us", inference={"sentence_silence": 1.0})
+    assert len(speak(engine, text, "en-us").pcm) == len(short.pcm)
+    told = speak(engine, text, "en-us", timestamps=True)
+    assert told.pcm == short.pcm
+    assert [word.char_start for word in told.words] == list(range(0, 500, 5))
+    assert sorted(told.words, key=lambda word: word.start_s) == told.words
+
+
+@pytest.mark.slow
 def test_a_client_that_leaves_ends_the_work_within_a_piece():
     """What is computed for nobody is a piece, not the rest of the text."""
     whole = speak(loaded("piper"), LONG)
@@ -297,7 +311,7 @@ def test_nothing_is_looked_up_and_nothing_written(tmp_path, quiet):
 
 @pytest.mark.slow
 @pytest.mark.serial
-@pytest.mark.parametrize("text", [LONG])
+@pytest.mark.parametrize("text", [LONG, "w," * 200], ids=["long", "of many phonemes"])
 @pytest.mark.parametrize("whole", [False, True])
 def test_memory_stays_within_what_is_promised(text, whole):
     """150 MB and 1.3 times the voice's file, while it speaks, too."""
