@@ -52,7 +52,7 @@ NONE_IS_FINE = || [ $$? -eq 5 ]
 # A worker with nothing left takes over what another has: tests that start servers stand together.
 PARALLEL = -n $(JOBS) --dist worksteal
 
-# With AGAIN=yes, tests that fail are run once more.
+# With AGAIN=yes, tests that fail, or that a breakdown keeps from running, are run once more.
 RUN = $(if $(AGAIN),$(PY) scripts/again.py) $(PY)
 
 test: test-serial test-parallel ## run every test that this machine can run

@@ -19,7 +19,7 @@ WHEEL = os.environ.get("WHEEL")
 FAST = bool(os.environ.get("FAST"))
 """Whether what is slow is left out."""
 AGAIN = bool(os.environ.get("AGAIN"))
-"""Whether what failed is run once more."""
+"""Whether what did not pass is run once more."""
 
 # uv needs seconds where pip needs minutes; virtualenv's newest no longer makes one for 3.8.
 nox.options.default_venv_backend = "uv|venv"
