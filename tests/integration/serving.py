@@ -202,10 +202,14 @@ class Server:
         try:
             return self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            for pid in [*children(self.process.pid), self.process.pid]:
-                kill(pid)
-            self.process.wait()
+            self.kill()
             raise
+
+    def kill(self) -> None:
+        """End all of it at once; the first process comes first, as it starts the others anew."""
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            kill(pid)
+        self.process.wait()
 
 
 def speech_body(text: str, **fields: Any) -> Dict[str, Any]:

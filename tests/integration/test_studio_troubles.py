@@ -3,7 +3,6 @@
 import pytest
 
 from tests.integration.looking import text, visible
-from tests.integration.serving import children, kill
 from tests.integration.studio import Studio, browser
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.slow]
@@ -100,8 +99,7 @@ def test_a_server_that_dies_half_way_leaves_what_came(browser, start):
     studio = Studio(browser, server).open(text=SLOW)
     studio.click("#speak")
     studio.until("window.due && playedS() > 0.3")
-    for pid in (*children(server.process.pid), server.process.pid):
-        kill(pid)
+    server.kill()
     assert "broke off" in studio.problem
     studio.state("ended")
     assert studio.evaluate("Number(document.getElementById('wave').ariaValueMax)") > 0
