@@ -7,6 +7,8 @@ laptop and fails it in CI, so that no test is left out there unseen.
 import os
 import signal
 import tempfile
+from typing import Any, Generator
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -43,3 +45,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("CI") == "true":
                     pytest.fail(f"{missing}, and CI has to have it", pytrace=False)
                 pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_assertrepr_compare(left: Any, right: Any) -> Generator[None, Any, Any]:
+    """In CI, pytest explains a difference line by line, for minutes where both are a sound."""
+    with mock.patch.dict(os.environ):
+        if isinstance(left, bytes) and isinstance(right, bytes):
+            os.environ.pop("CI", None)
+        return (yield)

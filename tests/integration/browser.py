@@ -106,7 +106,15 @@ class Browser:
 
     def until(self, script: str) -> Any:
         """Wait until an expression is true, and return its value."""
-        return until(lambda: self.evaluate(script), f"in the page: {script}")
+        try:
+            return until(lambda: self.evaluate(script), f"in the page: {script}")
+        except AssertionError as error:
+            shown = self.evaluate("document.body.innerText")
+            asked = self.requests()[-5:]
+            raise AssertionError(
+                f"{error}; it shows {shown[:1000]!r}, has asked for {asked} at last, and complains"
+                f" of {self.complaints()}"
+            ) from None
 
     def open(self, url: str) -> None:
         """Load a page, and forget what was reported before."""
