@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from tests import voices
-from tests.integration.looking import DESK, look
+from tests.integration.looking import DESK, look, text
 from tests.integration.serving import until
 from tests.integration.studio import (
     HEARD_S,
@@ -29,6 +29,8 @@ PEOPLE = "en_US-people-medium"
 def server(start_for_module, tmp_path_factory):
     folder = voices.put(tmp_path_factory.mktemp("voices"), "people", PEOPLE)
     voices.put(folder, "en-us", "en_US-tiny-medium")
+    voices.put(folder, "en-us", "en_US-torn-medium")
+    (folder / "en_US-torn-medium.onnx").write_bytes(b"<b>no model</b>")
     path = folder / f"{PEOPLE}.onnx.json"
     described = json.loads(path.read_text(encoding="utf-8"))
     described.update(dataset="people", speaker_id_map={"Ann Marie": 0, "bo": 1, "p3922": 2})
@@ -97,3 +99,23 @@ def test_a_long_id_is_read_in_one_line(studio):
     note = f"[...document.querySelectorAll('#voices .note')].find(n => n.innerText === '{PEOPLE}')"
     studio.until(f"{note}?.checkVisibility()")
     assert 0 < studio.evaluate(f"{note}.offsetHeight") < 30
+
+
+def test_a_voice_that_cannot_be_used_is_told_of_with_the_reason(studio, server):
+    """Nobody looks for it in vain; the reason is what the API says."""
+    (broken,) = until(
+        lambda: server.get("/v1/audio/voices").json()["broken"], "it is no longer being copied"
+    )
+    studio.load()
+    studio.until("!document.getElementById('broken').hidden")
+    assert text(studio.browser, "#broken") == "1 voice cannot be used"
+    studio.click("#broken summary")
+    assert broken["id"] == "en_US-torn-medium"
+    assert text(studio.browser, "#broken li") == f"{broken['id']}: {broken['reason']}"
+
+
+def test_where_all_voices_can_be_used_nothing_is_said(browser, start, tmp_path):
+    server = start(engine="piper", voice_dir=voices.put(tmp_path, "en-us"))
+    studio = Studio(browser, server).open()
+    studio.until("document.getElementById('voice-note').innerText")
+    assert not studio.evaluate("document.getElementById('broken').checkVisibility()")

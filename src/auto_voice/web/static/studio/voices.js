@@ -88,7 +88,16 @@ export class Voices extends EventTarget {
     const order = (one, other) => one.label.localeCompare(other.label, "en");
     this.#combobox.options = [...byName.sort(order), ...byLanguage.sort(order)];
     this.#note();
+    this.#tellBroken(all.broken);
     await this.#loadVariants();
+  }
+
+  /** Whoever looks for a voice that is not offered finds out why. */
+  #tellBroken(broken) {
+    const box = $("broken"), [summary, list] = box.children;
+    box.hidden = !broken.length;
+    put(summary, broken.length === 1 ? "1 voice cannot be used" : `${count(broken.length)} voices cannot be used`);
+    list.replaceChildren(...broken.map(({id, reason}) => make("li", {}, make("b", {}, id), `: ${reason}`)));
   }
 
   async #loadVariants() {
