@@ -32,6 +32,9 @@ _USUAL_RATE_HZ = 22050
 _SPEED = (0.25, 2.0)
 """Faster than that, a network swallows sounds; stretching its sound does it better."""
 
+_MOST_THREADS = 3
+"""For one sentence: each holds a piece in memory, and more make no difference that one hears."""
+
 
 class PiperEngine(Engine):
     """Piper's voices, about 20 times real time on one core."""
@@ -124,7 +127,8 @@ class PiperEngine(Engine):
             sentences = self._letters.sentences(utterance)
         else:
             sentences = self._phonemes.sentences(utterance, voice.config.espeak.voice)
-        return [part for sentence in sentences for part in breaths(sentence)]
+        pace = utterance.speed / max(Scales(*voice.config.scales).length, 1.0)
+        return [part for sentence in sentences for part in breaths(sentence, pace)]
 
     def _spoken(
         self, sentence: Sentence, voice: Spoken, speaker: Optional[int], utterance: Utterance
@@ -133,7 +137,7 @@ class PiperEngine(Engine):
         counted from there."""
         config = voice.config
         ids, starts = numbers(sentence.phonemes, config.phoneme_id_map, config.phoneme_map)
-        threads = idle_cores(self.options.cores)
+        threads = idle_cores(min(self.options.cores, _MOST_THREADS))
         scales = Scales(*config.scales)
         speech = voice.network.speak(
             ids, scales, speaker, utterance.speed, threads, utterance.whole

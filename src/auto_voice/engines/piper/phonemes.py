@@ -54,6 +54,8 @@ class Sentence(NamedTuple):
     """One character each."""
     places: Tuple[Place, ...] = ()
     """Where its words begin, in order, if that was asked for."""
+    clauses: Tuple[int, ...] = ()
+    """Where its clauses end: indices of the phonemes after them."""
     goes_on: bool = False
     """Whether it goes on with the next one, without a pause."""
 
@@ -86,15 +88,18 @@ class TextPhonemes:
         """The text as one sentence; nothing if there is nothing to say."""
         phonemes: List[str] = []
         places: List[Place] = []
+        clauses: List[int] = []
         before = " "
         for index, character in enumerate(utterance.text.translate(COMMANDS)):
             if utterance.timestamps and character.isalnum() and not _is_letter(before):
                 places.append(Place(len(phonemes), index, _end_of_word(utterance.text, index)))
             before = character
             phonemes.extend(unicodedata.normalize("NFD", character))
+            if character in _MARKS:
+                clauses.append(len(phonemes))
         if not any(map(_is_letter, phonemes)):
             return []
-        return [Sentence("".join(phonemes), tuple(places))]
+        return [Sentence("".join(phonemes), tuple(places), tuple(clauses))]
 
 
 class EspeakPhonemes:
@@ -129,6 +134,7 @@ class EspeakPhonemes:
         self._words.prepare(flags)
         sentences: List[str] = []
         current = ""
+        clauses: List[List[int]] = [[]]
         for clause, end in self._clauses(read, flags):
             phonemes = unicodedata.normalize("NFD", LANGUAGE_FLAGS.sub("", clause))
             if phonemes.strip():
@@ -139,15 +145,17 @@ class EspeakPhonemes:
                     current += end + " "
                 elif end == " ":
                     current += end
+                clauses[-1].append(len(current))
             if end in (".", "!", "?", "\n") and current:
                 sentences.append(current)
                 current = ""
+                clauses.append([])
         if current:
             sentences.append(current)
-        if not utterance.timestamps:
-            return [Sentence(phonemes) for phonemes in sentences]
-        places = self._words.places(read, flags, sentences, marked, len(text))
-        return [Sentence(*both) for both in zip(sentences, places)]
+        places: List[Tuple[Place, ...]] = [() for _ in sentences]
+        if utterance.timestamps:
+            places = self._words.places(read, flags, sentences, marked, len(text))
+        return [Sentence(*parts) for parts in zip(sentences, places, map(tuple, clauses))]
 
     def _clauses(self, text: str, flags: int) -> List[Tuple[str, str]]:
         """Phonemes of each clause, and how it ended: a symbol, or "\\n" for a sentence's end."""

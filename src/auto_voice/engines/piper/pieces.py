@@ -21,7 +21,7 @@ FIRST_FRAMES = 24
 one ready before the first has been heard."""
 MOST_FRAMES = 48
 """Of sound in the others: what is computed for nobody when a client leaves, and what a worker's
-memory holds at once. 128 take a hundredth or two less time, and 60 MB more."""
+memory holds at once. 128 take a fiftieth less time, or three, and 60 MB more."""
 
 
 class Link(NamedTuple):

@@ -1,6 +1,7 @@
 """onnxruntime, imported so that it keeps to itself: one thread a session, one memory for all."""
 
 import functools
+import logging
 import os
 from typing import Any, List, Mapping
 
@@ -9,6 +10,8 @@ import numpy as np
 from auto_voice.engines.piper import memory, onnx_schema
 from auto_voice.engines.piper.graph import Tensor, value_info
 from auto_voice.errors import EngineFailed, MissingDependency
+
+log = logging.getLogger(__name__)
 
 _IR_VERSION, _OPSET = 8, 15
 """Of the format, as old as Piper's voices, which any onnxruntime reads."""
@@ -47,13 +50,20 @@ def _share_arena(library: Any) -> None:
         "Cpu", library.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, library.OrtMemType.DEFAULT
     )
     # Regions that double from 1 MB on, and all else as onnxruntime thinks best.
-    library.create_and_register_allocator(cpu, library.OrtArenaCfg({"arena_extend_strategy": 0}))
+    arena = library.OrtArenaCfg({"arena_extend_strategy": 0})
+    try:
+        library.create_and_register_allocator(cpu, arena)
+    except Exception as error:  # somebody else's code has done so: then it is that one
+        log.info("The memory of voices is somebody else's: %s", short(error))
 
 
 def give_back() -> None:
     """Return to the system what nothing needs any more, of the sessions' memory and of the rest;
     the next sentence takes it anew, page by page. It takes some milliseconds."""
-    _nothing().run({"in": np.zeros(1, np.float32)}, shrink=True)
+    try:
+        _nothing().run({"in": np.zeros(1, np.float32)}, shrink=True)
+    except Exception as error:  # whoever was to speak can speak all the same
+        log.warning("The memory of voices is not given back: %s", short(error))
     memory.give_back()
 
 

@@ -22,6 +22,8 @@ _MEMORY_FACTOR = 1.5
 """A loaded voice's memory, of its file's size: measured at 1.2 to 1.4."""
 _WITHOUT_VOICES, _KEPT_FACTOR = 150_000_000, 1.3
 """Bytes that a worker takes at most: so many, and so many times the files of loaded voices."""
+_WORTH_GIVING_BACK = 30_000_000
+"""Bytes: where less has come since the last time, to give it back costs more than it brings."""
 
 _TRIED_SYMBOLS = 16
 """Of a voice that has just been loaded: enough for half a second of sound."""
@@ -70,6 +72,8 @@ class VoiceStore:
         self._loaded: "OrderedDict[str, _Loaded]" = OrderedDict()
         self._broken: Dict[str, _Broken] = {}
         self._unloaded = 0
+        self._needed = 0
+        """Bytes that were resident when all had been given back that could be."""
 
     def list(self) -> List[Voice]:
         """The voices that the folder holds now; broken ones are left out, and told of."""
@@ -113,8 +117,8 @@ class VoiceStore:
         """Return what sentences took, where it has become much beside the voices themselves."""
         files = sum(loaded.file_bytes for loaded in self._loaded.values())
         most = _WITHOUT_VOICES + _KEPT_FACTOR * files
-        if memory.resident_bytes() > most:
-            runtime.give_back()
+        if memory.resident_bytes() > max(most, self._needed + _WORTH_GIVING_BACK):
+            self._give_back()
 
     def close(self) -> None:
         """Forget all that is loaded."""
@@ -134,7 +138,8 @@ class VoiceStore:
                 raise VoiceUnavailable(broken.message)
         size = int(signature[0][1] * _MEMORY_FACTOR)
         while self._loaded and size + self._used() > self._budget:
-            forgotten, _ = self._loaded.popitem(last=False)
+            # By its id only: a name for the network would keep it in memory.
+            forgotten = self._loaded.popitem(last=False)[0]
             self._unloaded += 1
             log.info("The voice %s makes room for %s", forgotten, voice_id)
         began = time.perf_counter()
@@ -148,9 +153,13 @@ class VoiceStore:
             self._broken[voice_id] = _Broken(signature, time.monotonic() + _BROKEN_S, message)
             raise VoiceUnavailable(message) from None
         finally:
-            runtime.give_back()
+            self._give_back()
         log.info("The voice %s was loaded in %.1f s", voice_id, time.perf_counter() - began)
         return _Loaded(signature, network, size)
+
+    def _give_back(self) -> None:
+        runtime.give_back()
+        self._needed = memory.resident_bytes()
 
     def _used(self) -> int:
         return sum(loaded.size_bytes for loaded in self._loaded.values())

@@ -13,16 +13,17 @@ phonemes_ = st.lists(
 ).map("".join)
 
 
-def parts_of(phonemes, places=()):
-    return list(breaths(Sentence(phonemes, tuple(places))))
+def parts_of(phonemes, places=(), clauses=(), pace=1.0):
+    return list(breaths(Sentence(phonemes, tuple(places), tuple(clauses)), pace))
 
 
-@given(phonemes_, st.data())
-def test_nothing_is_lost(phonemes, data):
+@given(phonemes_, st.floats(0.03, 4.0), st.data())
+def test_nothing_is_lost(phonemes, pace, data):
     """No phoneme, and no word, which begins where it began; and no part is too long."""
     starts = data.draw(st.lists(st.integers(0, len(phonemes) - 1), unique=True).map(sorted))
     places = [Place(start, start, start + 1) for start in starts]
-    parts = parts_of(phonemes, places)
+    clauses = data.draw(st.lists(st.integers(1, len(phonemes))))
+    parts = parts_of(phonemes, places, clauses, pace)
     assert "".join(part.phonemes for part in parts) == phonemes
     assert all(len(part.phonemes) <= MOST_PHONEMES for part in parts)
     found, before = [], 0
@@ -39,15 +40,39 @@ def test_a_sentence_of_usual_length_stays_whole():
 
 
 @pytest.mark.parametrize(
-    ("phonemes", "first"),
+    ("phonemes", "clauses", "first"),
     [
-        ("ab cd " * 50 + "ef, " + "ab cd " * 50, "ab cd " * 50 + "ef, "),
-        ("abcd " * 200, "abcd " * (MOST_PHONEMES // 5)),
-        ("ab, " + "cd " * 200, ("ab, " + "cd " * 200)[: (MOST_PHONEMES - 4) // 3 * 3 + 4]),
-        ("a\u0303" * 400, "a\u0303" * (MOST_PHONEMES // 2)),
-        ("x" + "aː" * 400, "x" + "aː" * ((MOST_PHONEMES - 1) // 2)),
+        ("ab cd" * 80, [50, 120, 250, 330], 250),
+        ("abcd " * 200, [], MOST_PHONEMES // 5 * 5),
+        ("abcd " * 200, [5], MOST_PHONEMES // 5 * 5),
+        ("abcd " * 72, [], 180),
+        ("a\u0303" * 400, [], MOST_PHONEMES // 2 * 2),
+        ("x" + "aː" * 400, [], MOST_PHONEMES // 2 * 2 - 1),
+        ("x" + "ˈa" * 400, [], MOST_PHONEMES // 2 * 2 - 1),
+        ("a˥˩5" * 200, [], MOST_PHONEMES // 4 * 4),
     ],
-    ids=["at a pause", "at a word's end", "at no pause that is far back", "accent", "length"],
+    ids=[
+        "at the clause's end that is nearest the middle",
+        "at a word's end",
+        "at no clause's end that is far back",
+        "in halves",
+        "not before an accent",
+        "not before a mark of length",
+        "not after a mark of stress",
+        "not within a tone",
+    ],
 )
-def test_it_is_parted_where_one_would_take_a_breath(phonemes, first):
-    assert parts_of(phonemes)[0].phonemes == first
+def test_it_is_parted_where_one_would_take_a_breath(phonemes, clauses, first):
+    assert len(parts_of(phonemes, clauses=clauses)[0].phonemes) == first
+
+
+@given(st.integers(MOST_PHONEMES + 1, 5 * MOST_PHONEMES), st.integers(2, 9))
+def test_no_part_is_just_a_word_or_two(length, word):
+    phonemes = ("a" * (word - 1) + " ") * (length // word + 1)
+    assert all(len(part.phonemes) >= MOST_PHONEMES // 4 for part in parts_of(phonemes[:length]))
+
+
+def test_what_is_spoken_slowly_has_shorter_parts():
+    """Its sound is longer, and takes more memory."""
+    assert [len(part.phonemes) for part in parts_of("a" * 300, pace=0.5)] == [150, 150]
+    assert len(parts_of("a" * 300, pace=2.0)) == 1

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from importlib import metadata
 
 import onnx
@@ -14,6 +15,7 @@ from auto_voice.engines.engine import EngineOptions
 from auto_voice.engines.piper import store
 from auto_voice.engines.piper.cores import idle_cores
 from auto_voice.engines.piper.engine import PiperEngine
+from auto_voice.engines.piper.phonemes import numbers
 from auto_voice.engines.process import WorkerProcess
 from auto_voice.errors import VoiceUnavailable
 from tests import voices
@@ -179,6 +181,36 @@ def test_voices_that_were_not_used_lately_make_room(folder, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_voice_that_made_room_is_gone(folder, monkeypatch):
+    """And not only from the list: it is there no more when memory is given back."""
+    made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
+    made.load()
+    speak(made, "One.", "en-us")
+    first = weakref.ref(made._store._loaded["en-us"].network)
+    gone = []
+    monkeypatch.setattr(store.runtime, "give_back", lambda: gone.append(first() is None))
+    made._store.get("fine")
+    assert gone == [True]
+
+
+@pytest.mark.parametrize(("resident_mb", "times"), [(100, 0), (160, 1), (200, 1)])
+def test_memory_is_given_back_where_it_is_more_than_promised(
+    folder, monkeypatch, resident_mb, times
+):
+    """Once, if that does not help."""
+    made = PiperEngine(EngineOptions(voice_dir=str(folder)))
+    made.load()
+    monkeypatch.setattr(store.memory, "resident_bytes", lambda: 0)  # whatever other tests took
+    speak(made, "One.", "en-us")
+    given_back = []
+    monkeypatch.setattr(store.memory, "resident_bytes", lambda: resident_mb * 1_000_000)
+    monkeypatch.setattr(store.runtime, "give_back", lambda: given_back.append(1))
+    for _ in range(3):
+        speak(made, "One.", "en-us")
+    made.rest()
+    assert len(given_back) == times
+
+
 def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
     """Each time it is, since that takes a while without any other sign of life."""
     made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
@@ -201,6 +233,24 @@ def test_silence_between_sentences_is_what_the_voice_says(folder, engine):
     short = speak(engine, "One. Two.", "en-us").pcm
     change(folder, "en-us", inference={"sentence_silence": 1.0})
     assert len(speak(engine, "One. Two.", "en-us").pcm) == len(short) + 2 * 22050
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("letters", [False, True])
+def test_what_is_long_or_slow_is_computed_in_parts(folder, engine, monkeypatch, letters):
+    """No matter what a voice has learnt, and whether the text or the voice is slow."""
+    if letters:
+        change(folder, "en-us", phoneme_type="text")
+    counts = []
+    monkeypatch.setattr(
+        "auto_voice.engines.piper.engine.numbers",
+        lambda phonemes, *more: counts.append(len(phonemes)) or numbers(phonemes, *more),
+    )
+    for length_scale, speed, most in [(1.0, 1.0, 350), (1.0, 0.5, 175), (2.0, 0.5, 87)]:
+        change(folder, "en-us", inference={"length_scale": length_scale})
+        del counts[:]
+        speak(engine, "word " * 80, "en-us", speed=speed)
+        assert most / 4 < min(counts) <= max(counts) <= most
 
 
 @pytest.mark.slow
@@ -311,9 +361,17 @@ def test_nothing_is_looked_up_and_nothing_written(tmp_path, quiet):
 
 @pytest.mark.slow
 @pytest.mark.serial
-@pytest.mark.parametrize("text", [LONG, "w," * 200], ids=["long", "of many phonemes"])
-@pytest.mark.parametrize("whole", [False, True])
-def test_memory_stays_within_what_is_promised(text, whole):
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (LONG, {}),
+        (LONG, {"whole": True}),
+        ("w," * 200, {}),
+        ("w," * 80, {"speed": 0.25}),
+    ],
+    ids=["long", "whole", "of many phonemes", "slow"],
+)
+def test_memory_stays_within_what_is_promised(text, options):
     """150 MB and 1.3 times the voice's file, while it speaks, too."""
     process = WorkerProcess("piper", EngineOptions(voice_dir=str(voices.folder()), cores=2))
     try:
@@ -321,7 +379,7 @@ def test_memory_stays_within_what_is_promised(text, whole):
         said_by(process, "Hello.")
         forget_peak(process.pid)
         for _ in range(3):
-            said_by(process, text, whole=whole)
+            said_by(process, text, **options)
         size = os.path.getsize(voices.folder() / "en-us.onnx") / 1e6
         assert peak_mb(process.pid) <= 150 + 1.3 * size
     finally:

@@ -28,6 +28,19 @@ def test_punctuation_stays_and_sentences_end(text, expected):
     assert phonemes_of(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "voice"),
+    [("One, two; three: four.", "en-us"), ("一二三，四五、六七；八。", "cmn")],
+    ids=["marks that the voice hears", "marks that it does not"],
+)
+def test_clauses_end_at_their_marks(text, voice):
+    (sentence,) = loaded("piper")._phonemes.sentences(Utterance(text, "x"), voice)
+    assert len(sentence.clauses) == 4
+    assert sentence.clauses[-1] == len(sentence.phonemes)
+    alone = phonemes_of(text[:3] if voice == "cmn" else text[:3] + ",", voice)[0]
+    assert sentence.phonemes[: sentence.clauses[0]].strip() == alone.strip()
+
+
 def test_phonemes_are_decomposed():
     (french,) = phonemes_of("un bon vin", "fr")
     assert "\u0303" in french
@@ -75,6 +88,7 @@ def test_letters_are_phonemes_where_a_voice_says_so():
     letters = TextPhonemes()
     (sentence,) = letters.sentences(Utterance("Äh, é.", "x", timestamps=True))
     assert sentence.phonemes == "A\u0308h, e\u0301."
+    assert sentence.clauses == (4, 8)
     assert [(place.phoneme, place.char_start, place.char_end) for place in sentence.places] == [
         (0, 0, 2),
         (5, 4, 5),
