@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -65,8 +64,8 @@ class Ours:
         self.speak("Hello.")
         machine.forget_peak(self.process.pid)
 
-    def speak(self, text: str, most_bytes: Optional[int] = None, whole: bool = False) -> Took:
-        """A sentence, or its beginning; ``whole``: as a short one, of which all is sent at once."""
+    def speak(self, text: str, most_bytes: Optional[int] = None) -> Took:
+        """A sentence, or its beginning."""
         got, first = 0, 0.0
         began, used = time.perf_counter(), machine.cpu_s(self.process.pid)
 
@@ -76,7 +75,7 @@ class Ours:
             got += len(pcm)
             return most_bytes is None or got < most_bytes
 
-        utterance = Utterance(text, self._voice, whole=whole)
+        utterance = Utterance(text, self._voice)
         self.process.speak(utterance, audio, print, lambda: None, 60.0)
         whole_s = time.perf_counter() - began
         return Took(first, whole_s, machine.cpu_s(self.process.pid) - used, got / 2 / 22050)
@@ -152,7 +151,7 @@ def measure(voice: Path, rounds: int) -> Iterator[Tuple[str, str, float, str]]:
         rates = {}
         for contender in (ours, raw) if turn % 2 else (raw, ours):
             # Several in a row, as under load: a worker that rests gives its memory back.
-            speak = raw.speak if contender is raw else partial(ours.speak, whole=True)
+            speak = raw.speak if contender is raw else ours.speak
             took = [speak(text) for text in spoken]
             rates[contender] = sum(one.audio_s for one in took) / sum(one.cpu_s for one in took)
             if contender is raw:

@@ -1,9 +1,13 @@
 """A server with voices of Piper: small ones, generated for these tests."""
 
+import base64
+import json
+
 import pytest
 
 from tests import voices
 
+SHORT = "One sentence, long enough for several pieces, that is sent whole when done."
 LONG = "This is one sentence that goes on and on, and never comes to its end, or so it seems."
 
 
@@ -15,7 +19,7 @@ def server(start_for_module):
 
 
 def test_a_short_sentence_is_sent_whole(server):
-    answer = server.speak("Hello there.", voice="en-us")
+    answer = server.speak(SHORT, voice="en-us")
     assert int(answer.headers["Content-Length"]) == len(answer.content)
 
 
@@ -28,3 +32,16 @@ def test_a_long_sentence_is_sent_while_it_is_spoken(server):
     assert events.text.count("speech.audio.delta") > 2
     again = server.speak(LONG, voice="en-us", response_format="pcm")
     assert again.content == answer.content
+
+
+@pytest.mark.parametrize("text", [SHORT, LONG])
+@pytest.mark.parametrize("options", [{}, {"timestamps": "word"}])
+def test_what_is_sent_in_pieces_has_the_bytes_of_the_whole(server, text, options):
+    """Whoever compares them, or has one of them in a cache, sees no difference."""
+    whole = server.speak(text, voice="en-us", response_format="pcm").content
+    events = server.speak(
+        text, voice="en-us", response_format="pcm", stream_format="sse", **options
+    ).text
+    told = [json.loads(line[len("data: ") :]) for line in events.split("\n\n") if line]
+    audio = [event["audio"] for event in told if event["type"] == "speech.audio.delta"]
+    assert b"".join(map(base64.b64decode, audio)) == whole

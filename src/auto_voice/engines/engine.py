@@ -132,8 +132,6 @@ class Utterance(msgspec.Struct, frozen=True):
     """Whether more text follows: then the audio ends with a reader's pause."""
     phonemes: Tuple[Phonemes, ...] = ()
     """Parts to pronounce otherwise than they are written, in order, none overlapping another."""
-    whole: bool = False
-    """Whether nobody hears its beginning before its end is there."""
 
 
 class Word(msgspec.Struct, frozen=True):

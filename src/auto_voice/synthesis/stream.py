@@ -269,7 +269,6 @@ class SpeechStream:
             timestamps=self._stats.timings is not None,
             continues=continues,
             phonemes=_phonemes(line.said),
-            whole=direct,
         )
         first = self._stats.sentences == 0
         start_by = self._start_by if first else self._end_by

@@ -139,9 +139,7 @@ class PiperEngine(Engine):
         ids, starts = numbers(sentence.phonemes, config.phoneme_id_map, config.phoneme_map)
         threads = idle_cores(min(self.options.cores, _MOST_THREADS))
         scales = Scales(*config.scales)
-        speech = voice.network.speak(
-            ids, scales, speaker, utterance.speed, threads, utterance.whole
-        )
+        speech = voice.network.speak(ids, scales, speaker, utterance.speed, threads)
         begun = False
         for samples in speech.pieces:
             words = [] if begun else _words(sentence, starts, speech, len(ids), len(samples))

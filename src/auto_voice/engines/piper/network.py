@@ -72,12 +72,8 @@ class Network:
         speaker: Optional[int] = None,
         speed: float = 1.0,
         threads: int = 1,
-        whole: bool = False,
     ) -> Speech:
         """Symbols by their numbers to sound; the same request gives the same sound.
-
-        Args:
-            whole: nobody hears the beginning before the end is there.
 
         Raises:
             EngineFailed: the network's answer cannot be sound.
@@ -91,7 +87,7 @@ class Network:
             given["sid"] = np.array([speaker], np.int64)
         seed = _seed(ids, scales, speaker, speed)
         if self._split is not None:
-            speech = self._split.speak(given, speed, seed, threads, whole)
+            speech = self._split.speak(given, speed, seed, threads)
         else:
             given["scales"][1] /= speed
             speech = Speech((self._whole.speak(given, seed) for _ in range(1)), None, 1)
@@ -131,9 +127,7 @@ class _Split:
         if not isinstance(self._channels, int):
             raise CannotSplit("nobody knows how many channels a frame has")
 
-    def speak(
-        self, given: Dict[str, Any], speed: float, seed: int, threads: int, whole: bool
-    ) -> Speech:
+    def speak(self, given: Dict[str, Any], speed: float, seed: int, threads: int) -> Speech:
         random = np.random.Generator(np.random.PCG64(seed))
         names = self._cuts
         symbols = given["input"].shape[1]
@@ -151,7 +145,7 @@ class _Split:
         given.update(zip(names.sides, sides))
         given[names.stages[0].start] = start
         return Speech(
-            self._chain.pieces(given, total, threads, whole),
+            self._chain.pieces(given, total, threads),
             [int(count) for count in np.ravel(frames)],
             self._chain.hop,
         )

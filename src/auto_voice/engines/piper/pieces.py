@@ -45,13 +45,10 @@ class Chain:
         self._ahead = int(np.ceil(ahead))
         """Frames after a piece's last one that it looks at."""
 
-    def pieces(
-        self, given: Mapping[str, Any], frames: int, threads: int, whole: bool = False
-    ) -> Iterator[Any]:
-        """The samples, [S], of a sentence that is so many frames long; ``whole``: nobody waits for
-        the first of them."""
+    def pieces(self, given: Mapping[str, Any], frames: int, threads: int) -> Iterator[Any]:
+        """The samples, [S], of a sentence that is so many frames long."""
         flow = _Flow(self._links, given)
-        borders = _borders(frames, self._ahead, MOST_FRAMES if whole else FIRST_FRAMES)
+        borders = _borders(frames, self._ahead)
         if threads < 2 or len(borders) < 3:
             for start, end in zip(borders, borders[1:]):
                 yield flow.piece(start, end, end == frames)
@@ -168,10 +165,10 @@ class _End:
         return taken
 
 
-def _borders(frames: int, ahead: int, first: int) -> List[int]:
-    """Where the pieces begin and end; the first one's sound is ``first`` frames long."""
+def _borders(frames: int, ahead: int) -> List[int]:
+    """Where the pieces begin and end, the frames included that the first one looks at beyond it."""
     borders = [0]
-    size = first + ahead
+    size = FIRST_FRAMES + ahead
     while borders[-1] < frames:
         left = frames - borders[-1]
         # No piece is so small that it would cost more than it is worth.

@@ -365,11 +365,10 @@ def test_nothing_is_looked_up_and_nothing_written(tmp_path, quiet):
     ("text", "options"),
     [
         (LONG, {}),
-        (LONG, {"whole": True}),
         ("w," * 200, {}),
         ("w," * 80, {"speed": 0.25}),
     ],
-    ids=["long", "whole", "of many phonemes", "slow"],
+    ids=["long", "of many phonemes", "slow"],
 )
 def test_memory_stays_within_what_is_promised(text, options):
     """150 MB and 1.3 times the voice's file, while it speaks, too."""
