@@ -216,6 +216,12 @@ def speech_body(text: str, **fields: Any) -> Dict[str, Any]:
     return {"model": "tts-1", "voice": "alloy", "response_format": "wav", "input": text, **fields}
 
 
+def events(answer: requests.Response) -> List[Dict[str, Any]]:
+    """The server-sent events of an answer."""
+    lines = answer.text.split("\n\n")
+    return [json.loads(line[len("data: ") :]) for line in lines if line]
+
+
 def metric_sum(text: str, name: str, **labels: str) -> float:
     return sum(
         sample.value

@@ -1,11 +1,11 @@
 """A server with voices of Piper: small ones, generated for these tests."""
 
 import base64
-import json
 
 import pytest
 
 from tests import voices
+from tests.integration.serving import events
 
 SHORT = "One sentence, long enough for several pieces, that is sent whole when done."
 LONG = "This is one sentence that goes on and on, and never comes to its end, or so it seems."
@@ -28,8 +28,8 @@ def test_a_long_sentence_is_sent_while_it_is_spoken(server):
     assert len(LONG) > 80
     answer = server.speak(LONG, voice="en-us", response_format="pcm")
     assert "Content-Length" not in answer.headers
-    events = server.speak(LONG, voice="en-us", response_format="pcm", stream_format="sse")
-    assert events.text.count("speech.audio.delta") > 2
+    told = server.speak(LONG, voice="en-us", response_format="pcm", stream_format="sse")
+    assert told.text.count("speech.audio.delta") > 2
     again = server.speak(LONG, voice="en-us", response_format="pcm")
     assert again.content == answer.content
 
@@ -39,9 +39,8 @@ def test_a_long_sentence_is_sent_while_it_is_spoken(server):
 def test_what_is_sent_in_pieces_has_the_bytes_of_the_whole(server, text, options):
     """Whoever compares them, or has one of them in a cache, sees no difference."""
     whole = server.speak(text, voice="en-us", response_format="pcm").content
-    events = server.speak(
+    answer = server.speak(
         text, voice="en-us", response_format="pcm", stream_format="sse", **options
-    ).text
-    told = [json.loads(line[len("data: ") :]) for line in events.split("\n\n") if line]
-    audio = [event["audio"] for event in told if event["type"] == "speech.audio.delta"]
+    )
+    audio = [event["audio"] for event in events(answer) if event["type"] == "speech.audio.delta"]
     assert b"".join(map(base64.b64decode, audio)) == whole

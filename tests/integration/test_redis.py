@@ -227,10 +227,10 @@ def test_everything_in_redis_goes_by_itself(pair, shared):
     """Nothing stays there for ever, under names that say whose it is."""
     pair[0].speak("Hello.")
     until(lambda: kept(shared), "it is kept in Redis")
-    for key in shared.keys():
-        assert key.startswith(PREFIX)
-        left_s = shared.client.ttl(key)
-        assert 0 < left_s <= 86_400 or left_s == GONE
+    left_s = {key: shared.client.ttl(key) for key in shared.keys()}
+    assert all(key.startswith(PREFIX) for key in left_s)
+    assert all(0 < left <= 86_400 for left in left_s.values() if left != GONE), left_s
+    assert set(left_s.values()) != {GONE}
 
 
 # --- when Redis is slow, full, frozen, restarted or gone ------------------------------------------

@@ -7,13 +7,7 @@ import json
 import openai
 import pytest
 
-from tests.integration.serving import SENTENCE, TEXT, assert_error, kill, until
-
-
-def events(answer):
-    """The events of an answer, as JSON."""
-    lines = answer.text.split("\n\n")
-    return [json.loads(line[len("data: ") :]) for line in lines if line]
+from tests.integration.serving import SENTENCE, TEXT, assert_error, events, kill, until
 
 
 def words_of(answer):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
@@ -121,11 +121,15 @@ class Talk:
 
     def until(self, kind: str, count: int = 1) -> List[Any]:
         """Wait until so many events of a kind have come; all that has come so far."""
-        give_up = time.monotonic() + PATIENCE_S
-        while len(self.of(kind)) < count:
-            assert time.monotonic() < give_up, f"{kind} does not come: {self.events()}"
-            self.run(0.005)
+        self.wait_for(lambda: len(self.of(kind)) >= count, kind)
         return self.wire.messages
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Let the loop run until ``condition`` is true."""
+        give_up = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < give_up, f"{what} does not come: {self.events()}"
+            self.run(0.005)
 
     def of(self, kind: str) -> List[Dict[str, Any]]:
         return [event for event in self.events() if event["type"] == kind]

@@ -1,7 +1,6 @@
 """A session of AutoVoice's own protocol, message by message."""
 
 import json
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from auto_voice.errors import AutoVoiceError, RateLimited
 from auto_voice.web.websocket.contract import Limits
 from tests.examples import examples
-from tests.unit.web.talking import LIMITS, PATIENCE_S, talking
+from tests.unit.web.talking import LIMITS, talking
 
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -138,9 +137,7 @@ def test_what_waits_for_a_slow_client_is_not_made(service):
         talk.send("input.text", text=sentence * 8)
         talk.send("input.done")
         one = 71 * 0.075 * 48000
-        give_up = time.monotonic() + PATIENCE_S
-        while talk.link.backlog < 0.9 * one and time.monotonic() < give_up:
-            talk.run(0.01)
+        talk.wait_for(lambda: talk.link.backlog > 0.9 * one, "a sentence")
         for _ in range(20):
             talk.run(0.01)
         assert 0.9 * one < talk.link.backlog < 1.5 * one

@@ -127,7 +127,7 @@ class PiperEngine(Engine):
             sentences = self._letters.sentences(utterance)
         else:
             sentences = self._phonemes.sentences(utterance, voice.config.espeak.voice)
-        pace = utterance.speed / max(Scales(*voice.config.scales).length, 1.0)
+        pace = utterance.speed / max(voice.config.inference.length_scale, 1.0)
         return [part for sentence in sentences for part in breaths(sentence, pace)]
 
     def _spoken(

@@ -180,7 +180,6 @@ def test_voices_that_were_not_used_lately_make_room(folder, monkeypatch):
     assert made.loaded()[-1] == "en-us"
 
 
-@pytest.mark.slow
 def test_a_voice_that_made_room_is_gone(folder, monkeypatch):
     """And not only from the list: it is there no more when memory is given back."""
     made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
@@ -211,6 +210,7 @@ def test_memory_is_given_back_where_it_is_more_than_promised(
     assert len(given_back) == times
 
 
+@pytest.mark.slow
 def test_whoever_waits_hears_that_a_voice_is_loaded(folder):
     """Each time it is, since that takes a while without any other sign of life."""
     made = PiperEngine(EngineOptions(voice_dir=str(folder), memory_mb=0))
